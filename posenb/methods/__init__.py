@@ -1,0 +1,30 @@
+"""Methods, one file a paper. They do not import each other."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from posenb.errors import UserError
+from posenb.methods.base import Method
+
+__all__ = ["METHODS", "Method", "find"]
+
+METHODS = {"supervised": "posenb.methods.supervised:Supervised"}
+
+
+def find(name: str) -> type[Method]:
+    """The method of a name in ``METHODS``, or of your own 'package.module:Class'.
+
+    Raises:
+        UserError: where there is none.
+    """
+    module, _, kind = METHODS.get(name, name).partition(":")
+    if not kind:
+        raise UserError(f"method must be one of {', '.join(METHODS)}, or 'package.module:Class', not {name!r}")
+    try:
+        found = getattr(import_module(module), kind)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"method {name!r} cannot be imported: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise UserError(f"method {name!r} is not a subclass of posenb.methods.Method")
+    return found

@@ -1,0 +1,46 @@
+"""Networks: images ``(B, 3, H, W)`` in [0, 1] -> a list of maps ``(B, K, H / stride, W / stride)``, the best last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import nn
+
+from posenb.models.layers import parameters
+
+__all__ = ["NETWORKS", "create", "parameters"]
+
+# imported when asked for: timm and torchvision's backbones take seconds
+NETWORKS = {
+    "small": ("posenb.models.small", "Small"),
+    "hourglass": ("posenb.models.hourglass", "Hourglass"),
+    "baseline": ("posenb.models.baseline", "Baseline"),
+    "hrnet": ("posenb.models.hrnet", "HRNet"),
+}
+
+
+def create(name: str, joints: int, options: Mapping[str, Any] | None = None, seed: int = 0) -> nn.Module:
+    """A network for K = ``joints`` joints with weights drawn from ``seed``; the global random state is left alone.
+
+    Args:
+        name: 'small', 'hourglass', 'baseline' or 'hrnet'.
+        options: fields of that module's ``Options``.
+
+    Raises:
+        ValueError: for an unknown name or option.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"network must be one of {', '.join(NETWORKS)}, not {name!r}")
+    module_name, class_name = NETWORKS[name]
+    module = import_module(module_name)
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in (options or {}).items()}
+    if unknown := set(given) - set(module.Options.__dataclass_fields__):
+        known = ", ".join(module.Options.__dataclass_fields__)
+        raise ValueError(f"network {name!r} has no option {', '.join(sorted(unknown))}; it has {known}")
+    # torch's layers draw their weights from the global generator
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return getattr(module, class_name)(joints, module.Options(**given))

@@ -1,0 +1,16 @@
+"""Errors that are the user's to mend."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """A mistake that the user can mend. Its message is one line; the command line prints it and exits with 2."""
+
+
+class DataError(UserError):
+    """A data set, archive or data folder is missing, damaged or not what it should be."""
+
+
+def first_line(error: Exception) -> str:
+    """An error's first line, or its kind where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

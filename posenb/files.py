@@ -1,0 +1,69 @@
+"""Files that are whole or not there: atomic writing, checked reading."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from posenb.errors import first_line
+
+
+def partial_path(path: Path) -> Path:
+    """Where a process writes before it renames to ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f"{path.name}.{os.getpid()}.partial")
+
+
+def save_text(text: str, path: Path) -> None:
+    """Write text so that ``path`` holds either all of the old or all of the new."""
+    partial = partial_path(path)
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def save_json(value: Any, path: Path) -> None:
+    """Write JSON atomically, indented, keys as they come. NaN is written as null, which every reader knows."""
+    save_text(json.dumps(_without_nan(value), indent=1, allow_nan=False) + "\n", path)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    return [_without_nan(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def save_tensors(state: Any, path: Path) -> None:
+    """Write tensors and plain containers atomically."""
+    partial = partial_path(path)
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def load_tensors(path: Path, device: torch.device | str = "cpu") -> Any:
+    """Read what :func:`save_tensors` wrote; only tensors and plain containers are admitted.
+
+    Raises:
+        OSError: where the file is damaged: cut short, or any byte of its content changed.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise OSError(f"{path} is damaged at {damaged}")
+        return torch.load(path, map_location=device, weights_only=True)
+    except (zipfile.BadZipFile, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise OSError(f"{path} is damaged: {first_line(error)}") from None
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

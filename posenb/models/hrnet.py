@@ -1,0 +1,40 @@
+"""HRNet (Sun et al. 2019): timm's backbone, read at its highest resolution, and a 1 x 1 head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import timm
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Options:
+    """width: of the highest resolution, 18, 32 or 48; pretrained: fetch timm's ImageNet weights on first use."""
+
+    width: int = 32
+    pretrained: bool = False
+
+
+class HRNet(nn.Module):
+    """Images ``(B, 3, H, W)`` in [0, 1] -> a list of one map ``(B, K, H / 4, W / 4)``. H and W are multiples of 32."""
+
+    stride = 4
+
+    def __init__(self, joints: int, options: Options | None = None) -> None:
+        super().__init__()
+        o = self.options = options or Options()
+        # index 1: the branch of stride 4, without the classifier's channel expansion
+        self.backbone = timm.create_model(
+            f"hrnet_w{o.width}",
+            pretrained=o.pretrained,
+            features_only=True,
+            out_indices=(1,),
+            feature_location="",
+        )
+        self.head = nn.Conv2d(o.width, joints, 1)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        mean = images.new_tensor([0.485, 0.456, 0.406])[:, None, None]
+        std = images.new_tensor([0.229, 0.224, 0.225])[:, None, None]
+        return [self.head(self.backbone((images - mean) / std)[-1])]

@@ -1,0 +1,30 @@
+"""Layers that several networks share."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def norm(channels: int, kind: str = "batch") -> nn.Module:
+    """A normalisation layer: 'batch', or 'group' whose result does not depend on the rest of the batch.
+
+    Raises:
+        ValueError: for another kind.
+    """
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
+    if kind == "group":
+        return nn.GroupNorm(min(8, channels), channels)
+    raise ValueError(f"norm must be 'batch' or 'group', not {kind!r}")
+
+
+def conv_norm_relu(inside: int, outside: int, stride: int = 1, kind: str = "batch") -> nn.Sequential:
+    """3 x 3 convolution, normalisation, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inside, outside, 3, stride, 1, bias=False), norm(outside, kind), nn.ReLU(inplace=True)
+    )
+
+
+def parameters(network: nn.Module) -> int:
+    """How many numbers a network learns."""
+    return sum(weight.numel() for weight in network.parameters())

@@ -1,0 +1,308 @@
+"""The run store: a Spec -> a Run. Ask twice, train once; kill it at any time, ask again, and get the same numbers.
+
+``runs/KEY/`` holds ``spec.json``; while training ``checkpoint.pt``; and when done ``weights.pt``, ``snapshots/``,
+``history.parquet``, ``predictions.pt`` and, written last, ``result.json`` with metrics, provenance and the digests of
+the other files. A run is done when its ``result.json`` is there and every digest agrees.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pandas as pd
+import torch
+from filelock import FileLock, Timeout
+
+from posenb import data, methods
+from posenb.errors import UserError, first_line
+from posenb.evaluation import Predictions, predict, score
+from posenb.files import digest, load_tensors, partial_path, save_json, save_tensors
+from posenb.home import home
+from posenb.methods.base import Method, Setting
+from posenb.spec import Budget, Data, Network, Spec, from_description
+from posenb.training import fit, make_fabric
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+__all__ = ["Budget", "Data", "Network", "Run", "Spec", "find", "stored", "train"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run. Everything is read from disk when asked for."""
+
+    spec: Spec
+    path: Path
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        """Metrics, provenance, digests."""
+        return json.loads((self.path / "result.json").read_text())
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Of the final evaluation: see :func:`posenb.evaluation.score`. NaN where nothing was counted."""
+        return {name: float("nan") if value is None else value for name, value in self.result["metrics"].items()}
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Versions, device, duration, commit, time."""
+        return self.result["provenance"]
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A row every hundredth of the run; evaluation columns are NaN between evaluations."""
+        return pd.read_parquet(self.path / "history.parquet")
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """Of the final evaluation, in the order of its data set."""
+        return Predictions(**load_tensors(self.path / "predictions.pt"))
+
+    @cached_property
+    def method(self) -> Method:
+        """The trained method, in evaluation mode, on the CPU."""
+        return self._with_weights(self.path / "weights.pt")
+
+    @property
+    def snapshots(self) -> list[int]:
+        """Steps of which weights were kept."""
+        return sorted(int(path.stem) for path in (self.path / "snapshots").glob("*.pt"))
+
+    def at(self, step: int) -> Method:
+        """The method as it was after ``step`` steps, one of :attr:`snapshots`."""
+        if step not in self.snapshots:
+            raise UserError(f"no weights were kept at step {step}; there are {self.snapshots}")
+        return self._with_weights(self.path / "snapshots" / f"{step}.pt")
+
+    def _with_weights(self, path: Path) -> Method:
+        method = create(self.spec)
+        method.load_state_dict(load_tensors(path))
+        return method.eval().requires_grad_(False)
+
+
+def create(spec: Spec) -> Method:
+    """The method of a spec, untrained."""
+    setting = Setting(
+        skeleton=data.SKELETONS[spec.data.name],
+        size=(spec.data.size, spec.data.size),
+        network=spec.network.name,
+        network_options=spec.network.options,
+        seed=spec.seed,
+    )
+    try:
+        return methods.find(spec.method)(spec.method_options(), setting)
+    except ValueError as error:
+        raise UserError(first_line(error)) from None
+
+
+def folder() -> Path:
+    """Where runs are stored."""
+    return home() / "runs"
+
+
+def train(
+    spec: Spec,
+    *,
+    device: str = "auto",
+    processes: int = 1,
+    fresh: bool = False,
+    checkpoint_seconds: float = 20.0,
+    logs: bool = False,
+) -> Run:
+    """The run of a spec: found in the store, waited for, resumed, or trained.
+
+    Args:
+        spec: what to train; the runs that it starts from are trained first where they are missing.
+        device: 'auto', 'cpu', 'cuda' or 'mps'.
+        processes: processes on this machine that share each batch.
+        fresh: forget what is stored of this run.
+        checkpoint_seconds: time between checkpoints.
+        logs: also write TensorBoard logs.
+
+    Raises:
+        UserError: for a spec that cannot be trained; nothing is stored then.
+    """
+    create(spec)  # a wrong spec is refused before anything is written
+    for source in spec.start:
+        train(source, device=device, processes=processes, checkpoint_seconds=checkpoint_seconds)
+    path = folder() / spec.key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path, spec):
+        if fresh:
+            shutil.rmtree(path, ignore_errors=True)
+        if _finished(path):
+            return Run(spec, path)
+        save_json(spec.describe(), path / "spec.json")
+        fabric = make_fabric(spec.budget.precision, device, processes)
+        fabric.launch(cast(Any, _work), spec, path, checkpoint_seconds, logs)
+    return Run(spec, path)
+
+
+@contextmanager
+def _locked(path: Path, spec: Spec) -> Iterator[None]:
+    """Hold the run's lock; says so where another process trains the same run."""
+    lock = FileLock(path.with_suffix(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"another process is training {spec.title}; waiting for it", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _work(fabric: Fabric, spec: Spec, path: Path, checkpoint_seconds: float, logs: bool) -> None:
+    """Train and evaluate; in every process of the run."""
+    began = time.monotonic()
+    if fabric.world_size > 1:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // fabric.world_size))
+    method = create(spec)
+    if spec.start:
+        method.start_from([Run(source, folder() / source.key).method for source in spec.start])
+    parts = {"train": spec.data.load("train")}
+    if spec.data.unlabelled:
+        parts["unlabelled"] = spec.data.load("unlabelled")
+    monitor = spec.data.load("monitor")
+
+    def evaluate() -> dict[str, float]:
+        scores = score(predict(method, monitor, fabric.device, fabric.autocast()), monitor)
+        return {name: value for name, value in scores.items() if "/" not in name}
+
+    if damaged := _damaged_checkpoint(path, fabric):
+        warnings.warn(f"{damaged}; this run starts again", stacklevel=2)
+    history = fit(method, parts, evaluate, spec.budget, spec.seed, fabric, path, checkpoint_seconds, spec.title, logs)
+    if fabric.global_rank == 0:
+        final = spec.data.load("final")
+        pred = predict(method, final, fabric.device, fabric.autocast())
+        _store(path, method, pd.DataFrame(history), pred, score(pred, final), _provenance(fabric, began))
+    fabric.barrier()
+
+
+def _damaged_checkpoint(path: Path, fabric: Fabric) -> str:
+    """What is wrong with the checkpoint, which is removed then; empty where nothing is."""
+    problem = ""
+    if fabric.global_rank == 0 and (path / "checkpoint.pt").exists():
+        try:
+            load_tensors(path / "checkpoint.pt")
+        except OSError as error:
+            problem = str(error)
+            (path / "checkpoint.pt").unlink()
+    fabric.barrier()
+    return problem
+
+
+def _store(
+    path: Path,
+    method: Method,
+    history: pd.DataFrame,
+    pred: Predictions,
+    metrics: dict[str, float],
+    provenance: dict[str, Any],
+) -> None:
+    """Write what a finished run keeps, ``result.json`` last, and drop the checkpoint."""
+    save_tensors({name: value.cpu() for name, value in method.state_dict().items()}, path / "weights.pt")
+    save_tensors(pred._asdict(), path / "predictions.pt")
+    partial = partial_path(path / "history.parquet")
+    history.to_parquet(partial)
+    partial.replace(path / "history.parquet")
+    files = ["weights.pt", "predictions.pt", "history.parquet"]
+    files += [f"snapshots/{file.name}" for file in sorted((path / "snapshots").glob("*.pt"))]
+    digests = {name: digest(path / name) for name in files}
+    save_json({"metrics": metrics, "provenance": provenance, "files": digests}, path / "result.json")
+    (path / "checkpoint.pt").unlink(missing_ok=True)
+    for leftover in path.glob("**/*.partial"):
+        leftover.unlink(missing_ok=True)
+
+
+def _finished(path: Path) -> bool:
+    """Whether a run is whole. What is damaged is named, and the run is cleared away to be trained again."""
+    if not (path / "result.json").exists():
+        return False
+    try:
+        files = json.loads((path / "result.json").read_text())["files"]
+        wrong = [name for name, sum_ in files.items() if not (path / name).exists() or digest(path / name) != sum_]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        wrong = ["result.json"]
+    if wrong:
+        warnings.warn(f"run {path.name} is damaged in {', '.join(wrong)}; it is trained again", stacklevel=3)
+        shutil.rmtree(path)
+    return not wrong
+
+
+def _provenance(fabric: Fabric, began: float) -> dict[str, Any]:
+    cuda = fabric.device.type == "cuda"
+    return {
+        "posenb": version("posenb"),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name() if cuda else f"{platform.machine()} CPU",
+        "processes": fabric.world_size,
+        "threads": torch.get_num_threads(),
+        "seconds": round(time.monotonic() - began, 1),
+        "commit": commit(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def commit() -> str | None:
+    """The git commit of this package's checkout, '+' behind it where files were changed; None outside a checkout."""
+    with suppress(OSError, subprocess.CalledProcessError):
+        here = Path(__file__).parent
+        command = ["git", "-C", os.fspath(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return None
+
+
+def stored() -> Iterator[tuple[str, dict[str, Any], dict[str, Any] | None]]:
+    """Every run of the store: key, description, and its result or None where it is not finished."""
+    for path in sorted(folder().glob("*/spec.json")):
+        with suppress(ValueError, OSError):
+            description = json.loads(path.read_text())
+            result = path.with_name("result.json")
+            yield path.parent.name, description, json.loads(result.read_text()) if result.exists() else None
+
+
+def find(prefix: str) -> Run:
+    """The finished run whose key starts with ``prefix``.
+
+    Raises:
+        UserError: where there is none, or more than one.
+    """
+    keys = [key for key, _, result in stored() if key.startswith(prefix) and result]
+    if len(keys) != 1:
+        problem = f"{len(keys)} runs start with" if keys else "no finished run starts with"
+        raise UserError(f"{problem} {prefix!r}: see `posenb runs list`")
+    path = folder() / keys[0]
+    return Run(from_description(json.loads((path / "spec.json").read_text())), path)
+
+
+def remove(prefix: str) -> list[str]:
+    """Delete the runs whose keys start with ``prefix`` (at least 4 letters); returns their keys."""
+    if len(prefix) < 4:
+        raise UserError("give at least 4 letters of the run's key: see `posenb runs list`")
+    keys = [key for key, _, _ in stored() if key.startswith(prefix)]
+    if not keys:
+        raise UserError(f"no run starts with {prefix!r}: see `posenb runs list`")
+    for key in keys:
+        with FileLock(folder() / f"{key}.lock"):
+            shutil.rmtree(folder() / key)
+    return keys

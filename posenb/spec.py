@@ -1,0 +1,169 @@
+"""What a run is, as data: a Spec says everything that its numbers depend on, and hashes to the run's key."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from posenb import data, methods, training
+from posenb.errors import UserError
+from posenb.training import Budget
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set and how much of it.
+
+    Attributes:
+        name: 'body', 'hand' or 'lsp'.
+        train: training samples (None: all).
+        test: samples of the final evaluation (None: all).
+        monitor: samples evaluated during training.
+        unlabelled: further training samples whose labels are not shown to the method; they follow the labelled ones.
+        size: side of the network's input in pixels.
+        margin: pixels of surroundings stored about each training sample.
+        protocol: 'verdict' trains on all training samples and reads the test samples once, at the end; 'choose', for
+            hyper-parameters, holds validation samples back and never sees the test samples.
+        options: such as ``difficulty`` of synthetic data.
+    """
+
+    name: str = "body"
+    train: int | None = 3000
+    test: int | None = 1000
+    monitor: int = 300
+    unlabelled: int = 0
+    size: int = 64
+    margin: int = 16
+    protocol: str = "verdict"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.protocol not in ("verdict", "choose"):
+            raise UserError(f"protocol must be 'verdict' or 'choose', not {self.protocol!r}")
+
+    def load(self, part: str) -> data.PoseDataset:
+        """'train', 'unlabelled', 'monitor' or 'final' samples."""
+        verdict = self.protocol == "verdict"
+        train, final = ("train", "test") if verdict else ("fit", "val")
+        if part in ("train", "unlabelled"):
+            both = None if self.train is None else self.train + self.unlabelled
+            every = data.load(self.name, train, count=both, size=self.size, margin=self.margin, **self.options)
+            return every[slice(self.train)] if part == "train" else every[slice(self.train, None)]
+        split, count = (final, self.test) if part == "final" else ("val", self.monitor)
+        return data.load(self.name, split, count=count, size=self.size, **self.options)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network by its name in :mod:`posenb.models`, and its options."""
+
+    name: str = "small"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A run: method and options, data, network, budget, seed, and the runs that it starts from.
+
+    Attributes:
+        method: 'supervised', or 'package.module:Class' for a method of your own.
+        options: fields of the method's options that differ from their defaults.
+        data, network, budget, seed: see their classes.
+        start: specs of the runs whose weights this one starts from.
+    """
+
+    method: str = "supervised"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    data: Data = field(default_factory=Data)
+    network: Network = field(default_factory=Network)
+    budget: Budget = field(default_factory=Budget)
+    seed: int = 0
+    start: tuple[Spec, ...] = ()
+
+    def __post_init__(self) -> None:
+        # what came from JSON or from a command line is made whole here
+        object.__setattr__(self, "start", tuple(self.start))
+
+    def method_options(self) -> Any:
+        """The method's options, defaults filled in.
+
+        Raises:
+            UserError: for an option that the method does not have, or a value that it refuses.
+        """
+        return build(methods.find(self.method).options_type, self.options, f"method {self.method!r}")
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that the run's numbers depend on, as plain JSON values, defaults and versions included."""
+        return {
+            "method": self.method,
+            "options": plain(self.method_options()),
+            "data": plain(self.data),
+            "network": plain(self.network),
+            "budget": plain(self.budget),
+            "seed": self.seed,
+            "start": [spec.describe() for spec in self.start],
+            "versions": {
+                "loop": training.VERSION,
+                "method": methods.find(self.method).version,
+                "data": data.version(self.data.name),
+            },
+        }
+
+    @property
+    def key(self) -> str:
+        """The run's name in the store: a hash of :meth:`describe`."""
+        text = json.dumps(self.describe(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def title(self) -> str:
+        """For people: method, data, network, steps, seed."""
+        return f"{self.method} {self.data.name} {self.network.name} {self.budget.steps} steps, seed {self.seed}"
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, mappings and sequences as dicts and lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def build(kind: Any, values: Mapping[str, Any], what: str) -> Any:
+    """A dataclass from some of its fields; nested ones may be mappings.
+
+    Raises:
+        UserError: for an unknown field or a refused value; the message names what is known.
+    """
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    if unknown := set(values) - set(known):
+        raise UserError(f"{what} has no option {', '.join(sorted(unknown))}; it has {', '.join(known)}")
+    try:
+        default = kind()
+        whole = {
+            name: build(type(getattr(default, name)), value, f"{what}, {name}")
+            if isinstance(value, Mapping) and dataclasses.is_dataclass(getattr(default, name))
+            else value
+            for name, value in values.items()
+        }
+        return kind(**whole)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{what}: {error}") from None
+
+
+def from_description(described: Mapping[str, Any]) -> Spec:
+    """The Spec that :meth:`Spec.describe` described."""
+    return Spec(
+        method=described["method"],
+        options=described["options"],
+        data=Data(**described["data"]),
+        network=Network(**described["network"]),
+        budget=Budget(**described["budget"]),
+        seed=described["seed"],
+        start=tuple(from_description(spec) for spec in described["start"]),
+    )
