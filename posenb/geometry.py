@@ -77,7 +77,10 @@ def _warp_torch(images: Tensor, matrix: Tensor, size: tuple[int, int], padding: 
     from_unit = matrix.new_tensor([[columns / 2, 0, columns / 2], [0, rows / 2, rows / 2], [0, 0, 1]])
     source = (to_unit @ torch.linalg.inv(matrix) @ from_unit)[:, :2]
     grid = F.affine_grid(source, [len(images), 1, rows, columns], align_corners=False)
-    return F.grid_sample(images, grid.to(images.dtype), padding_mode=padding, align_corners=False)
+    # half precision cannot say where in a large picture
+    dtype = torch.promote_types(images.dtype, torch.float32)
+    out = F.grid_sample(images.to(dtype), grid.to(dtype), padding_mode=padding, align_corners=False)
+    return out.to(images.dtype)
 
 
 def _warp_opencv(images: Tensor, matrix: Tensor, size: tuple[int, int]) -> Tensor:

@@ -37,8 +37,7 @@ def gaussian(points: Tensor, size: tuple[int, int], stride: float, sigma: float)
 
 def argmax(maps: Tensor) -> tuple[Tensor, Tensor]:
     """The highest pixel of each map: points ``(B, K, 2)`` in map pixels (pixel centres), scores ``(B, K)``."""
-    scores, x, y = _peak(maps)
-    return torch.stack([x, y], dim=-1).to(maps.dtype) + 0.5, scores
+    return decode(maps, 1, "argmax")
 
 
 def decode(maps: Tensor, stride: float, method: str = "dark") -> tuple[Tensor, Tensor]:
@@ -60,6 +59,8 @@ def decode(maps: Tensor, stride: float, method: str = "dark") -> tuple[Tensor, T
     Raises:
         ValueError: for another method.
     """
+    # half precision has no sub-pixel places in a large map
+    maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
     if method == "soft":
         return _soft_argmax(maps) * stride, maps.amax(dim=(-2, -1))
     if method not in METHODS:

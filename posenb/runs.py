@@ -148,10 +148,13 @@ def train(
         if fresh:
             shutil.rmtree(path, ignore_errors=True)
         if _finished(path):
+            _clear_leftovers(path)
             return Run(spec, path)
         save_json(spec.describe(), path / "spec.json")
         fabric = make_fabric(spec.budget.precision, device, processes)
-        fabric.launch(cast(Any, _work), spec, path, checkpoint_seconds, logs)
+        # a spec travels as JSON: Fabric refuses frozen dataclasses on their way to other processes
+        fabric.launch(cast(Any, _work), json.dumps(spec.describe()), path, checkpoint_seconds, logs)
+        _clear_leftovers(path)
     return Run(spec, path)
 
 
@@ -170,9 +173,9 @@ def _locked(path: Path, spec: Spec) -> Iterator[None]:
         lock.release()
 
 
-def _work(fabric: Fabric, spec: Spec, path: Path, checkpoint_seconds: float, logs: bool) -> None:
+def _work(fabric: Fabric, description: str, path: Path, checkpoint_seconds: float, logs: bool) -> None:
     """Train and evaluate; in every process of the run."""
-    began = time.monotonic()
+    began, spec = time.monotonic(), from_description(json.loads(description))
     if fabric.world_size > 1:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // fabric.world_size))
     method = create(spec)
@@ -218,7 +221,7 @@ def _store(
     metrics: dict[str, float],
     provenance: dict[str, Any],
 ) -> None:
-    """Write what a finished run keeps, ``result.json`` last, and drop the checkpoint."""
+    """Write what a finished run keeps, ``result.json`` last."""
     save_tensors({name: value.cpu() for name, value in method.state_dict().items()}, path / "weights.pt")
     save_tensors(pred._asdict(), path / "predictions.pt")
     partial = partial_path(path / "history.parquet")
@@ -228,9 +231,13 @@ def _store(
     files += [f"snapshots/{file.name}" for file in sorted((path / "snapshots").glob("*.pt"))]
     digests = {name: digest(path / name) for name in files}
     save_json({"metrics": metrics, "provenance": provenance, "files": digests}, path / "result.json")
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Remove what a finished run no longer needs, or a killed process left half-written."""
     (path / "checkpoint.pt").unlink(missing_ok=True)
     for leftover in path.glob("**/*.partial"):
-        leftover.unlink(missing_ok=True)
+        leftover.unlink()
 
 
 def _finished(path: Path) -> bool:

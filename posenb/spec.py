@@ -45,16 +45,18 @@ class Data:
         if self.protocol not in ("verdict", "choose"):
             raise UserError(f"protocol must be 'verdict' or 'choose', not {self.protocol!r}")
 
-    def load(self, part: str) -> data.PoseDataset:
-        """'train', 'unlabelled', 'monitor' or 'final' samples."""
+    def load(self, part: str, margin: int | None = None) -> data.PoseDataset:
+        """'train', 'unlabelled', 'monitor' or 'final' samples; the last two by default without a margin."""
         verdict = self.protocol == "verdict"
         train, final = ("train", "test") if verdict else ("fit", "val")
         if part in ("train", "unlabelled"):
-            both = None if self.train is None else self.train + self.unlabelled
-            every = data.load(self.name, train, count=both, size=self.size, margin=self.margin, **self.options)
-            return every[slice(self.train)] if part == "train" else every[slice(self.train, None)]
-        split, count = (final, self.test) if part == "final" else ("val", self.monitor)
-        return data.load(self.name, split, count=count, size=self.size, **self.options)
+            split, margin = train, self.margin if margin is None else margin
+            count = None if self.train is None else self.train + self.unlabelled
+        else:
+            split, count = (final, self.test) if part == "final" else ("val", self.monitor)
+        found = data.load(self.name, split, count=count, size=self.size, margin=margin or 0, **self.options)
+        chosen = {"train": slice(self.train), "unlabelled": slice(self.train, None)}
+        return found[chosen[part]] if part in chosen else found
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from posenb.methods.base import Method
+
+Precision = Literal["bf16-mixed", "32-true"]
 
 # Raised whenever the loop gives other numbers than before
 VERSION = 1
@@ -50,7 +52,7 @@ class Budget:
 
     steps: int = 1500
     batch: int = 32
-    precision: str = "bf16-mixed"
+    precision: Precision = "bf16-mixed"
     evaluations: int = 10
     snapshots: int = 0
 
@@ -155,7 +157,7 @@ def _float(out: Any) -> Any:
     return type(out)(_float(part) for part in out) if isinstance(out, (list, tuple)) else out
 
 
-def make_fabric(precision: str, device: str = "auto", processes: int = 1) -> Fabric:
+def make_fabric(precision: Precision, device: str = "auto", processes: int = 1) -> Fabric:
     """Lightning's Fabric for a device ('auto', 'cpu', 'cuda', 'mps') and a number of processes on this machine.
 
     Raises:
@@ -211,7 +213,7 @@ def fit(
         raise UserError(f"a batch of {budget.batch} does not divide among {fabric.world_size} processes")
     method.to(device=fabric.device)
     for network in method.children():
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        cast(Any, network).to(memory_format=torch.channels_last)
     if fabric.world_size > 1 and fabric.device.type == "cuda":
         method.network = nn.SyncBatchNorm.convert_sync_batchnorm(method.network)
     optimizers = method.optimizers()

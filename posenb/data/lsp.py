@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import shutil
 import zipfile
 import zlib
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 from tqdm import tqdm
 
+from posenb.data.crops import crop, crop_frames, map_pictures, write_pictures
 from posenb.data.dataset import PoseDataset
 from posenb.data.fetch import GIB, download, locked, replacing, unpack
 from posenb.errors import DataError
@@ -43,8 +43,7 @@ SPLITS = {"train": (1, 1000), "fit": (1, 900), "val": (901, 1000), "test": (1001
 NEAR_DUPLICATES = {371: 1622, 550: 1366}
 """Training images that show nearly the same picture as a test image; no split has them."""
 
-_ENLARGE = 1.3  # the crop's side, in longer sides of the joints' box
-_CROP_RECIPE = 1  # counts up when the same arguments begin to give other crops
+VERSION = 1  # counts up when the same arguments begin to give other crops
 _PREPARED_RECIPE = 1
 _PREPARED = "lsp.npz"
 _MEND = "run `posenb data lsp --archive lsp_dataset.zip`"
@@ -71,10 +70,12 @@ def install(archive: Path | None = None, folder: Path | None = None) -> str:
         return f"LSP is prepared already, in {folder}; --archive FILE prepares it anew"
     fetched = download(URL, folder / "lsp_dataset.zip")
     try:
-        return prepare(fetched, folder)
-    finally:
-        # of no more use when prepared; and when it is not LSP, the next call must not find it again
-        fetched.unlink(missing_ok=True)
+        report = prepare(fetched, folder)
+    except DataError:
+        fetched.unlink(missing_ok=True)  # where it is not LSP, the next call must not find it again
+        raise
+    fetched.unlink(missing_ok=True)
+    return report
 
 
 def prepare(source: Path, folder: Path | None = None) -> str:
@@ -117,8 +118,8 @@ def load(split: str, size: int | tuple[int, int] = 64, margin: int = 0, folder: 
     points, numbers = prepared["points"], prepared["numbers"]
     origin, unit = crop_frames(points, (height, width), margin)
     stored = (height + 2 * margin, width + 2 * margin)
-    path = folder / f"crops-{prepared['digest']}-{_CROP_RECIPE}-{height}x{width}+{margin}.npy"
-    images = _cached_crops(path, folder, origin, unit, stored)
+    path = folder / f"crops-{prepared['digest']}-{VERSION}-{height}x{width}+{margin}.npy"
+    images = _cached_crops(path, prepared["digest"], origin, unit, stored)
 
     first, last = SPLITS[split]
     rows = slice(*np.searchsorted(numbers, [first, last + 1]).tolist())
@@ -137,45 +138,15 @@ def load(split: str, size: int | tuple[int, int] = 64, margin: int = 0, folder: 
     )
 
 
-def crop_frames(
-    points: NDArray[np.float64], size: tuple[int, int], margin: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where the crops lie: their upper left corners ``(N, 2)`` and how long one of their pixels is ``(N,)``.
-
-    Both in pixels of the picture that ``points (N, K, 2)`` are in: its point p is (p - corner) / length in the crop.
-    """
-    low, high = points.min(axis=1), points.max(axis=1)
-    unit = _ENLARGE * (high - low).max(axis=1) / min(size)
-    extent = np.array([size[1] + 2 * margin, size[0] + 2 * margin])
-    return (low + high) / 2 - unit[:, None] * extent / 2, unit
-
-
-def crop(
-    image: NDArray[np.uint8], corner: NDArray[np.float64], unit: float, size: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """``size`` (H, W) pixels of ``unit`` picture pixels each from ``corner`` (x, y) on, ``(H, W, 3)``.
-
-    Resampled with a filter as wide as an output pixel, so that fine structure does not alias; borders replicated.
-    """
-    extent = unit * np.array([size[1], size[0]])
-    # room for the region and for the filter's reach around it, two output pixels
-    reach = 2 * max(unit, 1.0) + 1
-    before = np.maximum(np.ceil(reach - corner), 0).astype(int)
-    after = np.maximum(np.ceil(corner + extent + reach - image.shape[1::-1]), 0).astype(int)
-    padded = np.pad(image, ((before[1], after[1]), (before[0], after[0]), (0, 0)), mode="edge")
-    left, top = corner + before
-    region = (left, top, left + extent[0], top + extent[1])
-    return np.asarray(Image.fromarray(padded).resize((size[1], size[0]), Image.Resampling.BICUBIC, box=region))
-
-
 def _prepare(source: Path, folder: Path, count: int) -> str:
     with locked(folder / _PREPARED):
         if source.is_dir():
-            annotated = _read_official(source, count)
+            annotated = _read_official(source, source, count)
         else:
             unpacked = folder / "unpacked"
             try:
-                annotated = _read_official(unpack(source, unpacked, max_bytes=4 * GIB, max_files=20_000), count)
+                unpack(source, unpacked, max_bytes=4 * GIB, max_files=20_000)
+                annotated = _read_official(unpacked, source, count)
             finally:
                 shutil.rmtree(unpacked, ignore_errors=True)
         owners = [_attribution(number, jpeg) for number, jpeg in enumerate(annotated.jpegs, start=1)]
@@ -190,19 +161,19 @@ def _prepare(source: Path, folder: Path, count: int) -> str:
         return _report(folder, owners, kept)
 
 
-def _read_official(root: Path, count: int) -> Annotated:
-    """Read and verify the archive's contents, ``count`` images; they may lie one folder down."""
+def _read_official(root: Path, source: Path, count: int) -> Annotated:
+    """Read and verify what ``source`` holds, unpacked at ``root``: ``count`` images. It may lie one folder down."""
     found = [*root.glob("joints.mat"), *root.glob("*/joints.mat")]
     if not found:
-        raise DataError(f"{root} is not LSP: it holds no joints.mat (beside images/im0001.jpg and so on)")
+        raise DataError(f"{source} is not LSP: it holds no joints.mat (beside images/im0001.jpg and so on)")
     points, occluded = _read_joints(found[0], count)
     folder = found[0].parent / "images"
     names = [f"im{number:04d}.jpg" for number in range(1, count + 1)]
     present = {path.name for path in folder.glob("im*.jpg")}
     if missing := [name for name in names if name not in present]:
-        raise DataError(f"LSP lacks {len(missing):,} of its {count:,} images, the first is images/{missing[0]}")
+        raise DataError(f"{source} lacks {len(missing):,} of LSP's {count:,} images, the first is images/{missing[0]}")
     if len(present) != count:
-        raise DataError(f"LSP has {count:,} images, {found[0].parent} has {len(present):,}: it is another data set")
+        raise DataError(f"LSP has {count:,} images, {source} has {len(present):,}: it is another data set")
     jpegs = []
     for name, pose in zip(names, points, strict=True):
         jpegs.append((folder / name).read_bytes())
@@ -335,53 +306,37 @@ def _is_prepared(folder: Path) -> bool:
 
 
 def _cached_crops(
-    path: Path, folder: Path, corners: NDArray[np.float64], units: NDArray[np.float64], size: tuple[int, int]
+    path: Path,
+    digest: NDArray[np.str_],
+    corners: NDArray[np.float64],
+    units: NDArray[np.float64],
+    size: tuple[int, int],
 ) -> NDArray[np.uint8]:
     """All crops ``(N, H, W, 3)``, mapped from ``path``, which is made where it is missing or damaged."""
     shape = (len(units), *size, 3)
-    crops = _map_crops(path, shape)
+    crops = map_pictures(path, shape)
     if crops is None:
-        with locked(folder / _PREPARED):
-            crops = _map_crops(path, shape)  # another process may have made it while we waited
+        with locked(path.with_name(_PREPARED)):
+            crops = map_pictures(path, shape)  # another process may have made it while we waited
             if crops is None:
-                _write_crops(path, _crops(folder, corners, units, size), shape)
-                crops = _map_crops(path, shape)
+                write_pictures(path, _crops(path.parent, digest, corners, units, size), shape)
+                crops = map_pictures(path, shape)
     if crops is None:
         raise DataError(f"{path} does not read back as it was written: the disk is failing")
     return crops
 
 
 def _crops(
-    folder: Path, corners: NDArray[np.float64], units: NDArray[np.float64], size: tuple[int, int]
+    folder: Path,
+    digest: NDArray[np.str_],
+    corners: NDArray[np.float64],
+    units: NDArray[np.float64],
+    size: tuple[int, int],
 ) -> Iterator[NDArray[np.uint8]]:
-    prepared = _read_prepared(folder, "jpegs", "ends", "numbers")
+    prepared = _read_prepared(folder, "digest", "jpegs", "ends", "numbers")
+    if prepared["digest"] != digest:  # these frames are not of these pictures
+        raise DataError(f"LSP was prepared anew in {folder} while it was being loaded: load it again")
     parts = np.split(prepared["jpegs"], prepared["ends"][:-1])
     jobs = zip(parts, prepared["numbers"], corners, units, strict=True)
     for jpeg, number, corner, unit in tqdm(jobs, "cropping LSP", total=len(units), disable=None):
         yield crop(_decode(jpeg.tobytes(), f"im{number:04d}.jpg"), corner, float(unit), size)
-
-
-def _write_crops(path: Path, crops: Iterator[NDArray[np.uint8]], shape: tuple[int, ...]) -> None:
-    """An .npy file, and after the array the CRC-32 of all before: in one file, array and checksum cannot part."""
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        checksum = 0
-        # written one by one: a mapped file on a full disk would kill the process
-        for piece in itertools.chain([header.getvalue()], (crop.tobytes() for crop in crops)):
-            file.write(piece)
-            checksum = zlib.crc32(piece, checksum)
-        file.write(checksum.to_bytes(4, "little"))
-
-
-def _map_crops(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """The array of a file of ``_write_crops``; None where it is missing, damaged or of another shape."""
-    try:
-        contents = np.memmap(path, np.uint8, "r")
-    except (OSError, ValueError):  # missing, or empty
-        return None
-    if len(contents) <= 4 or zlib.crc32(contents[:-4].data) != int.from_bytes(contents[-4:].tobytes(), "little"):
-        return None
-    # copy-on-write, because torch wants writable memory; nobody's writing reaches the file
-    crops = np.lib.format.open_memmap(path, mode="c")
-    return crops if crops.shape == shape else None

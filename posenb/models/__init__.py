@@ -42,5 +42,6 @@ def create(name: str, joints: int, options: Mapping[str, Any] | None = None, see
         raise ValueError(f"network {name!r} has no option {', '.join(sorted(unknown))}; it has {known}")
     # torch's layers draw their weights from the global generator
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # not torch.manual_seed, which would seed the GPUs' generators as well, and they are not forked
+        torch.default_generator.manual_seed(seed)
         return getattr(module, class_name)(joints, module.Options(**given))

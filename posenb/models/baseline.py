@@ -8,7 +8,7 @@ import torchvision.models as backbones
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from posenb.models.layers import norm
+from posenb.models.layers import check_sides, norm
 
 # the last node with spatial extent, and its channels; all have stride 32
 _LAST = {
@@ -39,7 +39,7 @@ class Baseline(nn.Module):
     """Images ``(B, 3, H, W)`` in [0, 1] -> a list of one map ``(B, K, H / 4, W / 4)``. H and W are multiples of 32.
 
     Raises:
-        ValueError: for a backbone that is not listed here.
+        ValueError: for a backbone that is not listed here, or sides that are no multiples of 32.
     """
 
     stride = 4
@@ -59,6 +59,7 @@ class Baseline(nn.Module):
         self.head = nn.Conv2d(o.channels, joints, 1)
 
     def forward(self, images: Tensor) -> list[Tensor]:
+        check_sides(images, 32)
         # ImageNet's colour statistics, which pretrained weights expect
         mean = images.new_tensor([0.485, 0.456, 0.406])[:, None, None]
         std = images.new_tensor([0.229, 0.224, 0.225])[:, None, None]

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from posenb.models.layers import norm
+from posenb.models.layers import check_sides, norm
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,8 @@ class Hourglass(nn.Module):
         o = self.options = options or Options()
         if o.stem not in (2, 4):
             raise ValueError(f"stem must be 2 or 4, not {o.stem}")
+        if o.stacks < 1:
+            raise ValueError(f"stacks must be at least 1, not {o.stacks}")
         self.stride = o.stem
         c, half = o.channels, o.channels // 2
         self.stem = nn.Sequential(
@@ -155,9 +157,7 @@ class Hourglass(nn.Module):
 
     def forward_bridges(self, images: Tensor, mask: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
         """The maps, and the first hourglass's bridges as they were before any mask."""
-        least = self.stride * 2**self.options.depth
-        if images.shape[-2] % least or images.shape[-1] % least:
-            raise ValueError(f"image sides must be multiples of {least}, not {tuple(images.shape[-2:])}")
+        check_sides(images, self.stride * 2**self.options.depth)
         x = self.stem(images)
         maps: list[Tensor] = []
         first: list[Tensor] = []

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import timm
 from torch import Tensor, nn
 
+from posenb.models.layers import check_sides
+
 
 @dataclass(frozen=True)
 class Options:
@@ -17,13 +19,19 @@ class Options:
 
 
 class HRNet(nn.Module):
-    """Images ``(B, 3, H, W)`` in [0, 1] -> a list of one map ``(B, K, H / 4, W / 4)``. H and W are multiples of 32."""
+    """Images ``(B, 3, H, W)`` in [0, 1] -> a list of one map ``(B, K, H / 4, W / 4)``. H and W are multiples of 32.
+
+    Raises:
+        ValueError: for another width, or other sides.
+    """
 
     stride = 4
 
     def __init__(self, joints: int, options: Options | None = None) -> None:
         super().__init__()
         o = self.options = options or Options()
+        if o.width not in (18, 32, 48):
+            raise ValueError(f"width must be 18, 32 or 48, not {o.width}")
         # index 1: the branch of stride 4, without the classifier's channel expansion
         self.backbone = timm.create_model(
             f"hrnet_w{o.width}",
@@ -35,6 +43,7 @@ class HRNet(nn.Module):
         self.head = nn.Conv2d(o.width, joints, 1)
 
     def forward(self, images: Tensor) -> list[Tensor]:
+        check_sides(images, 32)
         mean = images.new_tensor([0.485, 0.456, 0.406])[:, None, None]
         std = images.new_tensor([0.229, 0.224, 0.225])[:, None, None]
         return [self.head(self.backbone((images - mean) / std)[-1])]

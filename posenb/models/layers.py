@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 
 def norm(channels: int, kind: str = "batch") -> nn.Module:
@@ -23,6 +23,12 @@ def conv_norm_relu(inside: int, outside: int, stride: int = 1, kind: str = "batc
     return nn.Sequential(
         nn.Conv2d(inside, outside, 3, stride, 1, bias=False), norm(outside, kind), nn.ReLU(inplace=True)
     )
+
+
+def check_sides(images: Tensor, least: int) -> None:
+    """Raises ValueError where a side of images ``(B, 3, H, W)`` is no multiple of ``least``."""
+    if images.shape[-2] % least or images.shape[-1] % least:
+        raise ValueError(f"image sides must be multiples of {least}, not {tuple(images.shape[-2:])}")
 
 
 def parameters(network: nn.Module) -> int:

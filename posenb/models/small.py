@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from posenb.models.layers import conv_norm_relu, norm
+from posenb.models.layers import check_sides, conv_norm_relu, norm
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,7 @@ class Small(nn.Module):
         self.head = nn.Conv2d(first, joints, 1)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        if images.shape[-2] % self.least or images.shape[-1] % self.least:
-            raise ValueError(f"image sides must be multiples of {self.least}, not {tuple(images.shape[-2:])}")
+        check_sides(images, self.least)
         x = self.stem(images)
         skips = []
         for down in self.down:

@@ -6,11 +6,11 @@ turned, is x to the person's left, y down, z forward: a person of yaw 0 faces th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from posenb.data.synthetic.draws import Array, Draws
+from posenb.data.synthetic.draws import Array, Bools, Draws
 from posenb.data.synthetic.poses import ANGLES
 
 JOINTS = (
@@ -186,3 +186,10 @@ def pose(angles: Array, build: Build, yaw: Array, elevation: Array, roll: Array)
         head_radii=radii,
         build=build,
     )
+
+
+def taken(people: Posed, rows: Bools) -> Posed:
+    """Some of the people: those where ``rows (N,)`` is True."""
+    build = replace(people.build, **{f.name: getattr(people.build, f.name)[rows] for f in fields(people.build)})
+    arrays = {f.name: getattr(people, f.name)[rows] for f in fields(people) if f.name != "build"}
+    return replace(people, build=build, **arrays)

@@ -82,9 +82,7 @@ _TIERS = np.array([row[0] for row in _KEY_POSES.values()])
 _TABLE = np.array([[angle for part in row[1:] for angle in part] for row in _KEY_POSES.values()], dtype=np.float64)
 
 _ORDER = {name: k for k, name in enumerate(ANGLES)}
-_SWAP = [
-    _ORDER[name.replace("left", "#").replace("right", "left").replace("#", "right")] for name in ANGLES
-]
+_SWAP = [_ORDER[name.replace("left", "#").replace("right", "left").replace("#", "right")] for name in ANGLES]
 _SIGN = np.array([-1.0 if name in ("tilt", "side", "twist", "cock", "turn") else 1.0 for name in ANGLES])
 
 

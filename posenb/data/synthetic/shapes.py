@@ -35,39 +35,70 @@ class Shapes:
         self.depths.append(np.broadcast_to(depth, (count,)))
         self.active.append(np.broadcast_to(np.asarray(active), (count,)))
 
+    def scatter(self, other: Shapes, rows: Bools, keep: Bools) -> None:
+        """Add the polygons of fewer pictures: those where ``rows (N,)`` is True. Only ``keep (N,)`` become active."""
+        for vertices, colour, depth, active in zip(
+            other.vertices, other.colours, other.depths, other.active, strict=True
+        ):
+            shown = _spread(active, rows).astype(bool) & keep
+            self.add(_spread(vertices, rows), _spread(colour, rows), _spread(depth, rows), shown)
+
+
+def _spread(values: Array | Bools, rows: Bools) -> Array:
+    whole = np.zeros((len(rows), *values.shape[1:]))
+    whole[rows] = values
+    return whole
+
 
 def unit(vectors: Array) -> Array:
     """Vectors ``(..., D)`` of length 1; a zero vector stays zero."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
 
 
-def limb(start: Array, end: Array, radii: Array, light: Array | None = None, tone: float = 1.0) -> Array:
-    """A tapered limb with round ends, ``(N, 2 S + 8, 2)``.
+def limbs(
+    start: Array, end: Array, radii: Array, light: Array, tones: tuple[float, ...], bluntness: float = 1.0
+) -> Array:
+    """Tapered limbs with round ends in several tones, ``(T, N, 2 S + 8, 2)``.
 
     Args:
         start, end: ``(N, 2)``, the joints at its ends.
         radii: ``(N, S)``, its half width at S places evenly from start to end.
-        light: ``(N, 2)``, unit vectors towards the light; the polygon leans to that side.
-        tone: the polygon's share of the half width. Painted dark at 1 and lighter at less, a limb looks round.
+        light: ``(N, 2)``, unit vectors towards the light; lesser tones lean to that side.
+        tones: shares of the half width. Painted dark at 1 and lighter at less, a limb looks round.
+        bluntness: how round the far end is; 1 for a joint, near 0 for a sleeve's hem.
     """
     stations = radii.shape[1]
     along = unit(end - start)
     across = np.stack([-along[:, 1], along[:, 0]], -1)
     place = np.linspace(0, 1, stations)[None, :, None]
     middle = start[:, None] * (1 - place) + end[:, None] * place
-    shift = np.zeros((len(start), 1, 1))
-    if light is not None:
-        shift = ((across * light).sum(-1) * (1 - tone) * 0.9)[:, None, None]
     wide = radii[..., None] * across[:, None]
-    right, left = middle + wide * (shift + tone), middle + wide * (shift - tone)
+    tone = np.array(tones)[:, None, None, None]
+    shift = (across * light).sum(-1)[:, None, None] * 0.9 * (1 - tone)
 
-    def cap(center: Array, radius: Array, sign: float) -> Array:
+    def rounded(center: Array, radius: Array, sign: float, length: float) -> Array:
         # full length along the limb, so that two tones meet at a joint without a rim
-        out = np.cos(_CAP)[:, None] * along[:, None] * sign
+        out = length * np.cos(_CAP)[:, None] * along[:, None] * sign
         aside = (np.sin(_CAP)[:, None] * sign * tone + shift) * across[:, None]
         return center[:, None] + radius[:, None, None] * (out + aside)
 
-    return np.concatenate([right, cap(end, radii[:, -1], 1.0), left[:, ::-1], cap(start, radii[:, 0], -1.0)], 1)
+    far, near = rounded(end, radii[:, -1], 1.0, bluntness), rounded(start, radii[:, 0], -1.0, 1.0)
+    right, left = middle + wide * (shift + tone), middle + wide * (shift - tone)
+    return np.concatenate([right, far, left[:, :, ::-1], near], 2)
+
+
+def limb(start: Array, end: Array, radii: Array, bluntness: float = 1.0) -> Array:
+    """One tapered limb, ``(N, 2 S + 8, 2)``; see ``limbs``."""
+    return limbs(start, end, radii, np.zeros_like(start), (1.0,), bluntness)[0]
+
+
+def cut(radii: Array, share: Array) -> Array:
+    """The half widths ``(N, S)`` of a limb's first ``share (N,)``, of those ``(N, S)`` of the whole."""
+    stations = radii.shape[1]
+    place = np.linspace(0, stations - 1, stations) * share[:, None]
+    low = np.minimum(place.astype(np.int64), stations - 2)
+    rest = place - low
+    return np.take_along_axis(radii, low, 1) * (1 - rest) + np.take_along_axis(radii, low + 1, 1) * rest
 
 
 def tube(centers: Array, sideways: Array, forward: Array, shift: Array | None = None, tone: float = 1.0) -> Array:

@@ -1,0 +1,298 @@
+"""The `posenb` command."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from posenb import __version__
+from posenb.errors import UserError, first_line
+
+# torch and the rest are imported by the commands that need them: --help answers at once
+
+app = typer.Typer(
+    name="posenb",
+    help="Five papers on training 2D pose estimators, reproduced. Start with `posenb reproduce`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+data_app = typer.Typer(help="Fetch and prepare real data sets.", no_args_is_help=True)
+runs_app = typer.Typer(help="What was trained: list, show, remove.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(runs_app, name="runs")
+
+
+class ProfileName(StrEnum):
+    smoke = "smoke"
+    quick = "quick"
+    full = "full"
+    paper = "paper"
+
+
+class Table(StrEnum):
+    csv = "csv"
+    coco = "coco"
+
+
+Dataset = Annotated[str, typer.Option(help="body, hand (synthetic), or lsp (after `posenb data lsp`).")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Seed = Annotated[int, typer.Option(help="Of weights, order and augmentation.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"posenb {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def reproduce(
+    chapters: Annotated[list[str] | None, typer.Argument(help="Names such as `foundations`; none: all.")] = None,
+    profile: Annotated[
+        ProfileName, typer.Option(help="smoke (tests), quick (minutes), full (hours), paper (GPUs).")
+    ] = (ProfileName.quick),
+    dataset: Dataset = "body",
+    seeds: Annotated[int, typer.Option(help="Judge the chapters' claims over this many seeds first; 0: none.")] = -1,
+    jobs: Annotated[int, typer.Option(help="Chapters, or runs of claims, at the same time; they share the cores.")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Execute chapters again even where nothing changed.")] = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run and why, and stop.")] = False,
+    site: Annotated[bool, typer.Option(help="Build the site from the executed chapters.")] = True,
+) -> None:
+    """Execute chapters, measure their claims, and build the site.
+
+    What is up to date is skipped, and what was killed goes on where it was. At the full and paper profiles the claims
+    of the chapters are measured over their seeds first (5 and 3); at quick and smoke only where --seeds says so.
+    """
+    from posenb import claims, profiles
+    from posenb import reproduce as book
+
+    names = [chapter.name for chapter in book.select(chapters or [])]
+    count = seeds if seeds >= 0 else (profiles.SEEDS[profile] if profile in ("full", "paper") else 0)
+    chosen = [claim for claim in claims.CLAIMS.values() if claim.chapter in names] if count else []
+    if dry_run:
+        for claim in chosen:
+            print(f"{claim.id} on {dataset}: would be measured over {count} seed(s)")
+    else:
+        for claim in chosen:
+            print(f"{claim.id} on {dataset}: measuring over {count} seed(s)", flush=True)
+            record = claims.measure_parallel(claim.id, profile, dataset, range(count), device, jobs)
+            print(f"{claim.id} on {dataset}: {claims.sentence(record)}", flush=True)
+    code = book.run(names, profile, dataset, seed, device, jobs=jobs, fresh=fresh, dry_run=dry_run, site=site)
+    raise typer.Exit(code)
+
+
+@data_app.command("lsp")
+def data_lsp(
+    archive: Annotated[
+        Path | None, typer.Option(help="The official lsp_dataset.zip, or its unpacked folder; none: download it.")
+    ] = None,
+) -> None:
+    """Leeds Sports Pose: 2,000 pictures of people at sport, 14 joints (CC BY 2.0 pictures; 35 MB)."""
+    from posenb.data import lsp
+
+    print(lsp.install(archive))
+
+
+@app.command()
+def train(
+    method: Annotated[str, typer.Option(help="supervised, or package.module:Class of your own.")] = "supervised",
+    dataset: Dataset = "body",
+    network: Annotated[str, typer.Option(help="small, hourglass, baseline or hrnet.")] = "small",
+    steps: Annotated[int, typer.Option(min=1)] = 1500,
+    batch: Annotated[int, typer.Option(min=1)] = 32,
+    size: Annotated[int, typer.Option(help="Side of the input in pixels.")] = 64,
+    samples: Annotated[
+        int | None, typer.Option(help="Training samples; none: all of a real set, 3,000 synthetic.")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A method's option, such as loss=mse.")
+    ] = None,
+    network_option: Annotated[
+        list[str] | None, typer.Option("--network-set", metavar="NAME=VALUE", help="Such as stacks=2.")
+    ] = None,
+    choose: Annotated[
+        bool, typer.Option("--choose", help="Hold validation samples back; leave the test set unread.")
+    ] = (False),
+    seed: Seed = 0,
+    device: Device = "auto",
+    processes: Annotated[int, typer.Option(min=1, help="Processes on this machine that share each batch.")] = 1,
+    precision: Annotated[str, typer.Option(help="bf16-mixed or 32-true.")] = "bf16-mixed",
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard logs.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train again even where the store has this run.")] = False,
+) -> None:
+    """Train one run. Kill it at any time: the same command goes on."""
+    from posenb import runs
+    from posenb.spec import Budget, Data, Network, Spec
+
+    count = samples or (None if dataset not in ("body", "hand") else 3000)
+    try:
+        spec = Spec(
+            method=method,
+            options=_settings(option),
+            data=Data(
+                dataset, train=count, test=1000, size=size, margin=size // 4, protocol="choose" if choose else "verdict"
+            ),
+            network=Network(network, _settings(network_option)),
+            budget=Budget(steps=steps, batch=batch, precision=precision, snapshots=0),  # type: ignore[arg-type]
+            seed=seed,
+        )
+    except ValueError as error:
+        raise UserError(first_line(error)) from None
+    run = runs.train(spec, device=device, processes=processes, fresh=fresh, logs=tensorboard)
+    _print_run(run.spec.key, run.metrics)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[str, typer.Argument(help="The first letters of a run's key.")],
+    dataset: Annotated[str, typer.Option(help="Default: the data set it was trained on.")] = "",
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    samples: Annotated[int, typer.Option(min=1)] = 1000,
+    device: Device = "cpu",
+) -> None:
+    """Score a run on a data set; joints are matched by their names."""
+    from posenb import data, evaluation, runs
+
+    found = runs.find(run)
+    some = data.load(dataset or found.spec.data.name, split, count=samples, size=found.spec.data.size)
+    method = found.method.to(device)
+    pred = evaluation.predict(method, some, device)
+    _print_run(found.spec.key, evaluation.score(pred, some.as_skeleton(method.setting.skeleton)))
+
+
+@app.command()
+def predict(
+    run: Annotated[str, typer.Argument(help="The first letters of a run's key: see `posenb runs list`.")],
+    source: Annotated[Path, typer.Argument(help="A picture, a folder of pictures, or a video.")],
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("predictions"),
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="CSV with image, x, y, width, height; without it each picture is taken as one person."),
+    ] = None,
+    table: Annotated[Table, typer.Option(help="csv, or coco for COCO's JSON.")] = Table.csv,
+    overlays: Annotated[bool, typer.Option(help="Draw the poses.")] = True,
+) -> None:
+    """Find poses in pictures or a video of your own: overlays, and a table."""
+    from posenb import inference, runs
+
+    method = runs.find(run).method
+    chosen = inference.read_boxes(boxes) if boxes else None
+    count = inference.run(method, source, out, chosen, table, overlays)
+    print(f"{count} pose(s) written to {out}")
+
+
+@runs_app.command("list")
+def runs_list() -> None:
+    """One line a run: key, what it is, its PCK."""
+    from posenb import runs
+    from posenb.spec import from_description
+
+    rows = list(runs.stored())
+    for key, description, result in rows:
+        title = from_description(description).title
+        state = f"PCK@0.2 {result['metrics']['pck']:.3f}" if result else "not finished"
+        print(f"{key}  {state:>14}  {title}")
+    if not rows:
+        print(f"no runs in {runs.folder()}")
+
+
+@runs_app.command("show")
+def runs_show(run: Annotated[str, typer.Argument(help="The first letters of its key.")]) -> None:
+    """A run's spec, metrics, provenance and history."""
+    import json
+
+    from posenb import runs
+
+    found = runs.find(run)
+    print(json.dumps(found.spec.describe(), indent=1))
+    _print_run(found.spec.key, found.metrics)
+    for name, value in found.provenance.items():
+        print(f"{name:>12}  {value}")
+    print(found.history.dropna(subset=["pck"]).round(4).to_string(index=False))
+
+
+@runs_app.command("remove")
+def runs_remove(run: Annotated[str, typer.Argument(help="At least 4 letters of its key.")]) -> None:
+    """Delete a run from the store."""
+    from posenb import runs
+
+    for key in runs.remove(run):
+        print(f"removed {key}")
+
+
+@app.command()
+def claims(
+    claim: Annotated[str | None, typer.Argument(help="An id such as ADA-1; none: all.")] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Copy full records to book/published/.")] = False,
+) -> None:
+    """The papers' claims with our verdicts."""
+    from posenb import claims as registry
+
+    if publish:
+        for path in registry.publish():
+            print(f"wrote {path}")
+        return
+    chosen = [registry.find(claim)] if claim else list(registry.CLAIMS.values())
+    for one in chosen:
+        print(f"{one.id}  {one.text}\n    paper: {one.paper}\n    statistic: {one.statistic}")
+        found = list(registry.records(one.id))
+        for record in found:
+            print(f"    {record['dataset']}, {record['profile']}: {registry.sentence(record)}")
+        if not found:
+            print(f"    not measured yet: posenb reproduce {one.chapter} --profile full")
+
+
+def _settings(words: list[str] | None) -> dict[str, Any]:
+    """NAME=VALUE words as a mapping; values are JSON where they are valid JSON, else text. Dots nest."""
+    import json
+
+    settings: dict[str, Any] = {}
+    for word in words or []:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise UserError(f"{word!r} must be NAME=VALUE")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        *outer, last = name.split(".")
+        place = settings
+        for part in outer:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return settings
+
+
+def _print_run(key: str, metrics: dict[str, float]) -> None:
+    print(f"run {key}")
+    for name, value in metrics.items():
+        print(f"{name:>24}  {value:.4f}")
+
+
+def main() -> None:
+    """Run the command; a user's mistake is one line on standard error and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        print(f"posenb: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("posenb: stopped; the same command goes on where it was", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        print(f"posenb: {first_line(error)}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,7 @@
+"""Synthetic people and hands with exact labels: drawn, cached, the same for the same seed."""
+
+from posenb.data.synthetic.body import Scene, body, scene
+from posenb.data.synthetic.cache import RENDERER as VERSION
+from posenb.data.synthetic.hand import hand
+
+__all__ = ["VERSION", "Scene", "body", "hand", "scene"]

@@ -1,0 +1,1 @@
+"""What is measured on runs, beyond their own metrics: one file an experiment."""

@@ -1,0 +1,90 @@
+"""The pose loss over rotation angle (ADA paper, Fig. 5): how much harder a turned image is than an upright one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from posenb import augment, profiles, runs
+from posenb.claims import Measurement
+from posenb.data.dataset import PoseDataset
+from posenb.methods.supervised import Supervised
+
+ANGLES = tuple(range(-60, 61, 10))
+
+
+class Curves(NamedTuple):
+    """Losses ``(S, N, A)`` of N images turned by A angles, at S steps of training."""
+
+    steps: list[int]
+    angles: tuple[int, ...]
+    losses: NDArray[np.float64]
+
+
+@torch.inference_mode()
+def loss_over_rotation(method: Supervised, data: PoseDataset, angles: tuple[int, ...] = ANGLES) -> NDArray[np.float64]:
+    """The method's own training loss of each image turned by each angle, ``(N, A)``.
+
+    Args:
+        method: in evaluation mode.
+        data: N images; their margin shows real surroundings where corners turn into view.
+        angles: degrees, positive counter-clockwise as seen.
+    """
+    method.eval()
+    columns = []
+    for angle in angles:
+        drawn = augment.still(len(data))
+        drawn.angle.fill_(angle)
+        everything = torch.arange(len(data))
+        sample = augment.apply(data.batch(everything), drawn, method.setting.size, data.skeleton)
+        maps = [stack.float() for stack in method.network(sample.images)]
+        # the loss is a mean over images: of one image at a time it is that image's
+        one_each = zip(
+            *(stack.split(1) for stack in maps), sample.points.split(1), sample.visible.split(1), strict=True
+        )
+        columns.append(
+            [
+                method.loss(list(stacks), augment.Sample(sample.images[:1], points, visible)).item()
+                for *stacks, points, visible in one_each
+            ]
+        )
+    return np.array(columns).T
+
+
+def curves(run: runs.Run, count: int = 300) -> Curves:
+    """Loss over rotation at every snapshot of a run, on the first ``count`` images of its final evaluation."""
+    data = run.spec.data.load("final", margin=run.spec.data.margin)[:count]
+    losses = [loss_over_rotation(run.at(step), data) for step in run.snapshots]  # type: ignore[arg-type]
+    return Curves(run.snapshots, ANGLES, np.stack(losses))
+
+
+def bowl_depth(losses: NDArray[np.float64]) -> float:
+    """ADA-1's statistic, from mean losses ``(S, A)`` over steps and angles.
+
+    The smaller of the losses at the two ends, less the loss at 0 degrees, as a fraction of the latter; the smallest
+    over the steps. Above 0 the curve is a bowl at every stage.
+    """
+    middle = losses[:, losses.shape[1] // 2]
+    ends = np.minimum(losses[:, 0], losses[:, -1])
+    return float(((ends - middle) / middle).min())
+
+
+def measure_ada1(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
+    """Train one run with random rotation, and measure its bowl."""
+    run = runs.train(profiles.rotation(profile, dataset, seed), device=device)
+    found = curves(run)
+    return Measurement(
+        value=bowl_depth(found.losses.mean(axis=1)),
+        images=found.losses.transpose(1, 0, 2),
+        statistic=bowl_depth,
+        runs=[run.spec.key],
+        curves={
+            "steps": list(found.steps),
+            "angles": list(found.angles),
+            "loss": found.losses.mean(axis=1).tolist(),
+            "pck": run.metrics["pck"],
+        },
+    )

@@ -1,0 +1,231 @@
+"""A trained method on pictures and videos of your own: poses, overlays, and tables of them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from posenb.data.crops import crop
+from posenb.errors import UserError
+from posenb.files import partial_path, save_json, save_text
+from posenb.methods.base import Method
+from posenb.skeletons import Skeleton
+
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+
+Box = tuple[float, float, float, float]
+
+
+class Frame(NamedTuple):
+    """A picture ``(H, W, 3)`` RGB uint8 with its name; for a video's frame ``NAME#number``."""
+
+    name: str
+    pixels: NDArray[np.uint8]
+
+
+class Pose(NamedTuple):
+    """A person found: points ``(K, 2)`` in pixels of the whole picture, scores ``(K,)``, and the box looked at."""
+
+    name: str
+    points: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    box: Box
+
+
+def frames(source: Path) -> Iterator[Frame]:
+    """Pictures of a file, of a folder's image files in order of their names, or of a video.
+
+    Raises:
+        UserError: where there is nothing readable.
+    """
+    if source.is_dir():
+        paths = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGES)
+        if not paths:
+            raise UserError(f"{source} holds no image ({', '.join(IMAGES)})")
+        for path in paths:
+            yield Frame(path.name, _read(path))
+    elif source.suffix.lower() in VIDEOS:
+        yield from _video(source)
+    else:
+        yield Frame(source.name, _read(source))
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    if not path.exists():
+        raise UserError(f"{path} does not exist")
+    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    if pixels is None:
+        raise UserError(f"{path} is not a readable image")
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+
+
+def _video(path: Path) -> Iterator[Frame]:
+    if not path.exists():
+        raise UserError(f"{path} does not exist")
+    capture = cv2.VideoCapture(str(path))
+    number = 0
+    while True:
+        good, pixels = capture.read()
+        if not good:
+            break
+        yield Frame(f"{path.name}#{number:06d}", cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]
+        number += 1
+    capture.release()
+    if number == 0:
+        raise UserError(f"{path} is not a readable video")
+
+
+def read_boxes(path: Path) -> dict[str, list[Box]]:
+    """Person boxes by picture from a CSV with the columns image, x, y, width, height (pixels).
+
+    Raises:
+        UserError: for a missing file or column, or a box without area.
+    """
+    boxes: dict[str, list[Box]] = {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for number, row in enumerate(csv.DictReader(file), start=2):
+                x, y, width, height = (float(row[name]) for name in ("x", "y", "width", "height"))
+                if not (width > 0 and height > 0):
+                    raise UserError(f"{path}, line {number}: a box needs width and height above 0")
+                boxes.setdefault(row["image"], []).append((x, y, width, height))
+    except OSError:
+        raise UserError(f"{path} cannot be read") from None
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{path} must be a CSV with the columns image, x, y, width, height in pixels") from None
+    return boxes
+
+
+@torch.inference_mode()
+def poses(method: Method, frame: Frame, boxes: Sequence[Box]) -> list[Pose]:
+    """The pose in each box (x, y, width, height) of a picture; the crop is the square about it, borders repeated.
+
+    Args:
+        method: trained.
+        frame: the picture.
+        boxes: tight boxes of people, or the whole picture where one person fills it.
+    """
+    rows, columns = method.setting.size
+    found = []
+    for x, y, width, height in boxes:
+        unit = max(width / columns, height / rows)
+        corner = np.array([x + width / 2 - unit * columns / 2, y + height / 2 - unit * rows / 2])
+        pixels = torch.from_numpy(crop(frame.pixels, corner, unit, (rows, columns)).copy())
+        points, scores = method.predict(pixels.permute(2, 0, 1)[None])
+        whole = points[0].float().numpy() * unit + corner
+        found.append(Pose(frame.name, whole.astype(np.float32), scores[0].float().numpy(), (x, y, width, height)))
+    return found
+
+
+def overlay(frame: Frame, found: Sequence[Pose], skeleton: Skeleton) -> NDArray[np.uint8]:
+    """A copy of the picture, BGR as OpenCV writes it, with skeletons: left limbs blue, right ones orange."""
+    canvas = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
+    width = max(1, round(min(canvas.shape[:2]) / 160))
+    blue, orange, grey = (178, 115, 1), (5, 143, 222), (148, 148, 148)
+    shift = 4  # sixteenths of a pixel
+    for pose in found:
+        at = np.round((pose.points - 0.5) * 2**shift).astype(int)
+        for a, b in skeleton.limbs:
+            sides = {skeleton.joints[k].split("_")[0] for k in (a, b)}
+            colour = blue if "left" in sides else orange if "right" in sides else grey
+            cv2.line(canvas, at[a].tolist(), at[b].tolist(), colour, width, cv2.LINE_AA, shift)
+        for point in at:
+            cv2.circle(canvas, point.tolist(), (width + 1) << shift, (255, 255, 255), -1, cv2.LINE_AA, shift)
+    return canvas  # type: ignore[return-value]
+
+
+def write_csv(found: Sequence[Pose], skeleton: Skeleton, path: Path) -> None:
+    """A row a person and joint: image, person, joint, x, y, score."""
+    lines = ["image,person,joint,x,y,score"]
+    count: dict[str, int] = {}
+    for pose in found:
+        person = count[pose.name] = count.get(pose.name, -1) + 1
+        for joint, (x, y), score in zip(skeleton.joints, pose.points, pose.scores, strict=True):
+            lines.append(f'"{pose.name}",{person},{joint},{x:.2f},{y:.2f},{score:.4f}')
+    save_text("\n".join(lines) + "\n", path)
+
+
+def coco(found: Sequence[Pose], skeleton: Skeleton) -> dict[str, Any]:
+    """COCO's layout: images, one category with the joint names, and an annotation a person.
+
+    COCO counts from the centre of the first pixel, so its numbers are ours less a half.
+    """
+    names = list(dict.fromkeys(pose.name for pose in found))
+    place = {name: number for number, name in enumerate(names, start=1)}
+    annotations = []
+    for number, pose in enumerate(found, start=1):
+        keypoints = [[round(float(x) - 0.5, 2), round(float(y) - 0.5, 2), 2] for x, y in pose.points]
+        annotations.append(
+            {
+                "id": number,
+                "image_id": place[pose.name],
+                "category_id": 1,
+                "bbox": [round(value, 2) for value in pose.box],
+                "keypoints": [value for triple in keypoints for value in triple],
+                "num_keypoints": len(skeleton),
+                "score": round(float(pose.scores.mean()), 4),
+            }
+        )
+    edges = [[a + 1, b + 1] for a, b in skeleton.limbs]
+    category = {"id": 1, "name": "person", "keypoints": list(skeleton.joints), "skeleton": edges}
+    images = [{"id": number, "file_name": name} for name, number in place.items()]
+    return {"images": images, "categories": [category], "annotations": annotations}
+
+
+def run(
+    method: Method,
+    source: Path,
+    out: Path,
+    boxes: Mapping[str, Sequence[Box]] | None = None,
+    table: str = "csv",
+    overlays: bool = True,
+) -> int:
+    """Predict on all pictures of ``source`` and write ``predictions.csv`` (or ``.json``) and overlays into ``out``.
+
+    Args:
+        method: trained.
+        source: a picture, a folder of pictures, or a video.
+        out: folder, made where missing. Overlays of a video are a video.
+        boxes: person boxes by picture; pictures that are not named are skipped. None: each whole picture is one person.
+        table: 'csv' or 'coco'.
+        overlays: whether to draw.
+
+    Returns:
+        how many poses were found.
+    """
+    skeleton = method.setting.skeleton
+    out.mkdir(parents=True, exist_ok=True)
+    found: list[Pose] = []
+    writer = None
+    film = source.suffix.lower() in VIDEOS
+    partial = partial_path(out / f"{source.stem}.mp4").with_suffix(".partial.mp4")
+    for frame in tqdm(frames(source), unit="img", disable=None):
+        height, width = frame.pixels.shape[:2]
+        here = poses(method, frame, [(0, 0, width, height)] if boxes is None else boxes.get(frame.name, ()))
+        found += here
+        if overlays and film:
+            if writer is None:
+                rate = cv2.VideoCapture(str(source)).get(cv2.CAP_PROP_FPS) or 25.0
+                writer = cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), rate, (width, height))
+            writer.write(overlay(frame, here, skeleton))
+        elif overlays:
+            good, data = cv2.imencode(".png", overlay(frame, here, skeleton))
+            if good:
+                (out / f"{Path(frame.name).stem}.pose.png").write_bytes(data.tobytes())
+    if writer is not None:
+        writer.release()
+        partial.replace(out / f"{source.stem}.pose.mp4")
+    if table == "coco":
+        save_json(coco(found, skeleton), out / "predictions.json")
+    else:
+        write_csv(found, skeleton, out / "predictions.csv")
+    return len(found)

@@ -1,0 +1,42 @@
+"""What a chapter shows of the package itself: the source of a function, and where its numbers come from."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import platform
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from IPython.display import Markdown
+
+from posenb import __version__
+from posenb.runs import Run, commit
+
+
+def source(function: Callable[..., Any]) -> Markdown:
+    """A function's code as it is in the package, without its docstring."""
+    lines = textwrap.dedent(inspect.getsource(function)).splitlines()
+    body = ast.parse("\n".join(lines)).body[0].body  # type: ignore[attr-defined]
+    first = body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(body) > 1:
+        del lines[first.lineno - 1 : first.end_lineno]
+    place = f"{function.__module__}.{function.__qualname__}"
+    return Markdown(f"`{place}`\n```python\n" + "\n".join(lines).strip() + "\n```")
+
+
+def provenance(profile: str, dataset: str, seed: int, *runs: Run) -> Markdown:
+    """Where a chapter's numbers come from: versions, profile, seed, and each run with its device and time."""
+    rows = [
+        ("posenb", f"{__version__}, commit {commit() or 'unknown'}"),
+        ("Python, torch", f"{platform.python_version()}, {torch.__version__}"),
+        ("profile, data set, seed", f"{profile}, {dataset}, {seed}"),
+    ]
+    for run in runs:
+        p = run.provenance
+        where = f"{p['device']}, {p['threads']} threads, {p['seconds']:.0f} s"
+        rows.append((f"run `{run.spec.key}`", f"{run.spec.title}; {where}"))
+    body = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    return Markdown(f"| | |\n|---|---|\n{body}")

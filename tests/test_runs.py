@@ -1,0 +1,184 @@
+"""The run store: keys, caching, damage, kills, processes."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from posenb import runs
+from posenb.errors import UserError
+from posenb.spec import Budget, Data, Network, Spec, from_description
+from tests.tiny import tiny_spec
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A finished run in a store of its own; tests that damage it copy the store first."""
+    home = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSENB_HOME", str(home))
+        torch.set_num_threads(1)
+        run = runs.train(tiny_spec(), device="cpu", checkpoint_seconds=0)
+    return run
+
+
+@pytest.fixture
+def copied(trained, tmp_path, monkeypatch):
+    """The same run in a store that a test may damage."""
+    import shutil
+
+    shutil.copytree(trained.path.parents[1], tmp_path / "home")
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path / "home"))
+    return runs.Run(trained.spec, tmp_path / "home" / "runs" / trained.path.name)
+
+
+def test_keys_differ_with_everything_that_numbers_depend_on():
+    base = Spec()
+    others = [
+        dataclasses.replace(base, seed=1),
+        dataclasses.replace(base, options={"lr": 1e-4}),
+        dataclasses.replace(base, data=Data(train=10)),
+        dataclasses.replace(base, network=Network("small", {"widths": (8, 8)})),
+        dataclasses.replace(base, budget=Budget(steps=3)),
+        dataclasses.replace(base, start=(base,)),
+    ]
+    assert len({spec.key for spec in (base, *others)}) == len(others) + 1
+
+
+def test_spelling_out_a_default_gives_the_same_key():
+    assert Spec(options={"loss": "mse"}).key == Spec().key
+
+
+def test_a_spec_survives_its_description():
+    spec = dataclasses.replace(tiny_spec(), start=(tiny_spec(seed=4),))
+    assert from_description(json.loads(json.dumps(spec.describe()))).key == spec.key
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (Spec(method="magic"), "method must be one of"),
+        (Spec(method="no.such:Method"), "cannot be imported"),
+        (Spec(options={"speed": 3}), "has no option speed; it has loss"),
+        (Spec(options={"loss": "l3"}), "loss must be one of"),
+        (Spec(network=Network("big")), "network must be one of"),
+        (Spec(network=Network("small", {"depth": 3})), "has no option depth"),
+    ],
+)
+def test_a_wrong_spec_is_one_line_and_stores_nothing(spec, message, tmp_path, monkeypatch):
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=message) as caught:
+        runs.train(spec, device="cpu")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_holds_what_it_promises(trained):
+    assert 0 <= trained.metrics["pck"] <= 1
+    assert trained.history["step"].tolist() == list(range(1, 13))
+    assert trained.snapshots == [6, 12]
+    assert trained.predictions.points.shape == (16, 16, 2)
+    assert trained.provenance["threads"] == 1
+    assert not (trained.path / "checkpoint.pt").exists()
+    last, final = trained.at(12).state_dict(), trained.method.state_dict()
+    assert all(torch.equal(last[name], final[name]) for name in final)
+
+
+def test_asked_twice_it_trains_once(copied):
+    finished = copied.provenance["finished"]
+    again = runs.train(copied.spec, device="cpu")
+    assert again.provenance["finished"] == finished
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "history.parquet", "predictions.pt", "result.json", "snapshots/6.pt"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
+def test_damage_is_named_and_mended(copied, trained, name, damage):
+    path = copied.path / name
+    whole = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif damage == "flip":
+        middle = len(whole) // 2
+        path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :])
+    else:
+        path.unlink()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        again = runs.train(copied.spec, device="cpu")
+    if (name, damage) != ("result.json", "gone"):  # then it was simply not finished
+        assert any(name in str(warning.message) for warning in caught)
+    assert again.metrics == trained.metrics
+    pd.testing.assert_frame_equal(comparable(again.history), comparable(trained.history), check_exact=True)
+
+
+def test_a_damaged_checkpoint_is_named_and_costs_that_run_alone(trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path))
+    path = tmp_path / "runs" / trained.spec.key
+    path.mkdir(parents=True)
+    (path / "checkpoint.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
+    with pytest.warns(UserWarning, match=r"checkpoint\.pt is damaged.*starts again"):
+        again = runs.train(trained.spec, device="cpu")
+    assert again.metrics == trained.metrics
+
+
+def test_a_run_that_starts_from_another_takes_its_weights(tmp_path, monkeypatch, copied):
+    spec = dataclasses.replace(tiny_spec(seed=1, steps=1), options={"lr": 0.0, "weight_decay": 0.0}, start=(copied.spec,))
+    run = runs.train(spec, device="cpu")
+    source, result = copied.method.network.state_dict(), run.method.network.state_dict()
+    assert all(torch.equal(source[name], result[name]) for name in source)
+
+
+def test_list_find_and_remove(copied):
+    assert [key for key, _, result in runs.stored() if result] == [copied.spec.key]
+    assert runs.find(copied.spec.key[:5]).spec.key == copied.spec.key
+    with pytest.raises(UserError, match="no finished run"):
+        runs.find("zzz")
+    with pytest.raises(UserError, match="at least 4 letters"):
+        runs.remove("a")
+    assert runs.remove(copied.spec.key[:6]) == [copied.spec.key]
+    assert list(runs.stored()) == []
+
+
+def drive(what: str, home: Path) -> dict:
+    """Run tests/drive_runs.py, which forks and kills; its last line is JSON."""
+    command = [sys.executable, "-m", "tests.drive_runs", what, str(home)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def comparable(history: pd.DataFrame) -> pd.DataFrame:
+    return history.drop(columns="images_per_second")
+
+
+def test_killed_at_any_moment_it_ends_as_if_undisturbed(trained, tmp_path):
+    """kill -9 before and after each kind of file operation, and in the midst of steps, again and again."""
+    report = drive("kills", tmp_path)
+    assert report["kills"] >= 8
+    run = runs.Run(trained.spec, tmp_path / "runs" / trained.spec.key)
+    assert run.metrics == trained.metrics
+    pd.testing.assert_frame_equal(comparable(run.history), comparable(trained.history), check_exact=True)
+    weights, expected = run.method.state_dict(), trained.method.state_dict()
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+    assert not list(run.path.glob("**/*.partial"))
+
+
+def test_two_processes_that_ask_for_the_same_run_train_it_once(tmp_path):
+    report = drive("twins", tmp_path)
+    assert report == {"trainings": 1, "exit_codes": [0, 0]}
+
+
+@pytest.mark.slow
+def test_two_processes_on_one_batch_agree_with_one(tmp_path):
+    report = drive("processes", tmp_path)
+    assert report["processes"] == 2
+    assert report["largest_difference"] < 1e-4
+    assert report["moved"] > 1e-2  # the weights did change by much more than that
