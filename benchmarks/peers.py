@@ -63,9 +63,7 @@ def albumentations_affine(size: int) -> Work:
     import albumentations
 
     images = inputs.images(size)
-    affine = albumentations.Affine(
-        scale=(0.7, 1.4), rotate=(-60.0, 60.0), border_mode=cv2.BORDER_REPLICATE, p=1.0
-    )
+    affine = albumentations.Affine(scale=(0.7, 1.4), rotate=(-60.0, 60.0), border_mode=cv2.BORDER_REPLICATE, p=1.0)
     return lambda: [affine(image=image)["image"] for image in images]
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 
 import cv2
+import torch
 
 Work = Callable[[], object]
 
 
 def use_threads(count: int) -> None:
-    """The same number of threads for every library. Call it before torch is imported."""
-    os.environ["OMP_NUM_THREADS"] = str(count)
+    """The same number of threads for every library."""
     cv2.setNumThreads(count)
-    import torch
-
     torch.set_num_threads(count)
 
 

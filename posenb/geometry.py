@@ -13,6 +13,7 @@ from torch import Tensor
 
 # OpenCV addresses images with 16-bit signed integers
 _OPENCV_MOST_ROWS = 32_767
+_OPENCV_STEPS = 32
 
 
 def affine(angle: Tensor, scale: Tensor, center: tuple[float, float], flip: Tensor | None = None) -> Tensor:
@@ -90,14 +91,17 @@ def _warp_opencv(images: Tensor, matrix: Tensor, size: tuple[int, int]) -> Tenso
     if count > most:
         parts = zip(images.split(most), matrix.split(most), strict=True)
         return torch.cat([_warp_opencv(part, some, size) for part, some in parts])
-    inverse = torch.linalg.inv(matrix.double()).float()
+    # in 32nds of a pixel, the steps in which OpenCV resamples: rounded here, because its own rounding would depend on
+    # how far down the tall picture an image lies
+    inverse = (torch.linalg.inv(matrix.double()) * _OPENCV_STEPS).float()
     a, b, c, d, e, f = (inverse[:, i, j, None, None] for i in (0, 1) for j in (0, 1, 2))
     rows = torch.arange(size[0], dtype=torch.float32)[:, None] + 0.5
     columns = torch.arange(size[1], dtype=torch.float32) + 0.5
     top = torch.arange(count, dtype=torch.float32)[:, None, None] * height
     # OpenCV's pixel centres are integers, hence the half; clamping repeats the edge and keeps neighbours apart
-    x = torch.addcmul(b * rows + (c - 0.5), a, columns).clamp_(0, width - 1)
-    y = torch.addcmul(e * rows + (f - 0.5), d, columns).clamp_(0, height - 1).add_(top)
+    half, right, bottom = _OPENCV_STEPS / 2, (width - 1) * _OPENCV_STEPS, (height - 1) * _OPENCV_STEPS
+    x = torch.addcmul(b * rows + (c - half), a, columns).clamp_(0, right).round_().mul_(1 / _OPENCV_STEPS)
+    y = torch.addcmul(e * rows + (f - half), d, columns).clamp_(0, bottom).round_().mul_(1 / _OPENCV_STEPS).add_(top)
     tall = images.permute(0, 2, 3, 1).contiguous().view(count * height, width, 3).numpy()
     flat = (count * size[0], size[1])
     out = cv2.remap(tall, x.view(flat).numpy(), y.view(flat).numpy(), cv2.INTER_LINEAR)

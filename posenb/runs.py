@@ -100,7 +100,7 @@ class Run:
 def create(spec: Spec) -> Method:
     """The method of a spec, untrained."""
     setting = Setting(
-        skeleton=data.SKELETONS[spec.data.name],
+        skeleton=data.skeleton(spec.data.name),
         size=(spec.data.size, spec.data.size),
         network=spec.network.name,
         network_options=spec.network.options,

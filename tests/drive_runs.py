@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -98,16 +99,18 @@ def twins(home: Path) -> dict[str, object]:
     return {"trainings": len((home / "count").read_text().splitlines()), "exit_codes": codes}
 
 
-def processes(home: Path) -> dict[str, float]:
-    spec = tiny_spec()
+def processes(home: Path) -> dict[str, object]:
+    spec = dataclasses.replace(tiny_spec(method="tests.tiny:Plain"), options={"loss": "mse", "lr": 1.0})
     start = runs.create(spec).state_dict()
     os.environ["POSENB_HOME"] = str(home / "one")
-    one = runs.train(spec, device="cpu").method.state_dict()
+    one_run = runs.train(spec, device="cpu")
+    one = one_run.method.state_dict()
     os.environ["POSENB_HOME"] = str(home / "two")
     two = runs.train(spec, device="cpu", processes=2)
     weights = two.method.state_dict()
     return {
         "processes": two.provenance["processes"],
+        "histories": [one_run.history["loss"].tolist(), two.history["loss"].tolist()],
         "largest_difference": max((one[name] - weights[name]).abs().max().item() for name in one),
         "moved": max((one[name] - start[name]).abs().max().item() for name in one),
     }

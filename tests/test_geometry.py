@@ -17,9 +17,7 @@ places = st.tuples(st.floats(-50, 50, width=32), st.floats(-50, 50, width=32))
 
 def one(angle=0.0, scale=1.0, center=(0.0, 0.0), flip=False):
     """The matrix of a single transform, in double precision."""
-    return affine(
-        torch.tensor([angle]).double(), torch.tensor([scale]).double(), center, torch.tensor([flip])
-    )
+    return affine(torch.tensor([angle]).double(), torch.tensor([scale]).double(), center, torch.tensor([flip]))
 
 
 def move(matrix, *points):

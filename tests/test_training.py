@@ -1,6 +1,7 @@
 """The loop: order of samples, randomness by step, learning rates, resume."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -69,8 +70,8 @@ def test_learning_rates_warm_up_and_fall_to_zero():
     method = tiny_method()
     factors = [method.schedule(k / 100) for k in range(101)]
     assert factors[0] > 0 and max(factors) <= 1.02 and factors[-1] == pytest.approx(0, abs=1e-9)
-    assert all(a <= b for a, b in zip(factors[:5], factors[1:6], strict=True))
-    assert all(a >= b for a, b in zip(factors[6:-1], factors[7:], strict=True))
+    assert all(a <= b for a, b in pairwise(factors[:6]))
+    assert all(a >= b for a, b in pairwise(factors[6:]))
 
 
 def test_a_loss_that_explodes_is_told_in_one_line(tmp_path):

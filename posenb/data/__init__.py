@@ -10,7 +10,7 @@ from posenb.data.dataset import Batch, PoseDataset
 from posenb.errors import UserError
 from posenb.skeletons import HAND21, LSP14, MPII16, Skeleton
 
-__all__ = ["SKELETONS", "SPLITS", "Batch", "PoseDataset", "load", "version"]
+__all__ = ["SPLITS", "Batch", "PoseDataset", "load", "skeleton", "version"]
 
 SKELETONS: dict[str, Skeleton] = {"body": MPII16, "hand": HAND21, "lsp": LSP14}
 
@@ -37,14 +37,24 @@ def load(
     Raises:
         UserError: for an unknown name or split, or a real data set that was not prepared.
     """
-    if name not in SKELETONS:
-        raise UserError(f"data set must be one of {', '.join(SKELETONS)}, not {name!r}")
+    skeleton(name)
     if split not in SPLITS:
         raise UserError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
     if name in _SYNTHETIC:
         make = _SYNTHETIC[name]
         return make(count or 1000, size=size, seed=_SYNTHETIC_SEEDS[split], margin=margin, **options)
     return lsp.load(split, size=size, margin=margin)[slice(count)]
+
+
+def skeleton(name: str) -> Skeleton:
+    """The joint set of a data set.
+
+    Raises:
+        UserError: for an unknown name.
+    """
+    if name not in SKELETONS:
+        raise UserError(f"data set must be one of {', '.join(SKELETONS)}, not {name!r}")
+    return SKELETONS[name]
 
 
 def version(name: str) -> int:

@@ -63,10 +63,13 @@ class Supervised(Method):
         step.update("network", loss)
         return {"loss": loss.detach()}
 
+    def target(self, sample: augment.Sample) -> Tensor:
+        """Gaussians at the labels, ``(B, K, h, w)``."""
+        return gaussian(sample.points, self.map_size(), self.stride, self.options.sigma)
+
     def loss(self, maps: list[Tensor], sample: augment.Sample) -> Tensor:
-        """Mean over the stacks of the loss between maps and the Gaussians of a sample."""
-        target = gaussian(sample.points, self.map_size(), self.stride, self.options.sigma)
-        loss = LOSSES[self.options.loss]
+        """Mean over the stacks of the loss between maps and the sample's target."""
+        target, loss = self.target(sample), LOSSES[self.options.loss]
         return torch.stack([loss(stack, target, sample.visible) for stack in maps]).mean()
 
     def heatmaps(self, images: Tensor) -> Tensor:

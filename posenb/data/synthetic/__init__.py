@@ -3,5 +3,6 @@
 from posenb.data.synthetic.body import Scene, body, scene
 from posenb.data.synthetic.cache import RENDERER as VERSION
 from posenb.data.synthetic.hand import hand
+from posenb.data.synthetic.sequence import sequence
 
-__all__ = ["VERSION", "Scene", "body", "hand", "scene"]
+__all__ = ["VERSION", "Scene", "body", "hand", "scene", "sequence"]

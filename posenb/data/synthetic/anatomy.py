@@ -12,11 +12,9 @@ import numpy as np
 
 from posenb.data.synthetic.draws import Array, Bools, Draws
 from posenb.data.synthetic.poses import ANGLES
+from posenb.skeletons import COCO17, MPII16
 
-JOINTS = (
-    "right_ankle right_knee right_hip left_hip left_knee left_ankle pelvis thorax upper_neck head_top right_wrist "
-    "right_elbow right_shoulder left_shoulder left_elbow left_wrist nose left_eye right_eye left_ear right_ear"
-).split()
+JOINTS = (*MPII16.joints, *(joint for joint in COCO17.joints if joint not in MPII16.joints))
 """The 21 joints that are labelled: MPII16 in its order, then the five of COCO17's face."""
 INDEX = {name: k for k, name in enumerate(JOINTS)}
 

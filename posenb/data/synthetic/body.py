@@ -58,13 +58,7 @@ def body(
         ValueError: for a count, size, seed, difficulty or margin out of range, or a joint set that is no body's.
     """
     spec = Spec("still", check_arguments(count, size, seed, difficulty, margin), seed, difficulty, margin)
-    return _dataset(spec, count, skeleton, cache)[0]
-
-
-def body_sequence(count: int, size: int | tuple[int, int], seed: int, difficulty: float, step: float) -> PoseDataset:
-    """Frames of one moving person; see ``synthetic.sequence``."""
-    spec = Spec("sequence", check_arguments(count, size, seed, difficulty, 0, step), seed, difficulty, step=step)
-    return _dataset(spec, count, MPII16, cache=False)[0]
+    return body_dataset(spec, count, skeleton, cache)[0]
 
 
 def scene(
@@ -77,17 +71,20 @@ def scene(
 ) -> Scene:
     """People of unknown size at random places in larger images.
 
-    The main person's stature is .25 to .95 of the image's height (uniform in its logarithm). Arguments and errors are as
-    those of ``body``.
+    The main person's stature is .25 to .95 of the image's height (uniform in its logarithm). Arguments and errors are
+    as those of ``body``.
     """
     spec = Spec("scene", check_arguments(count, size, seed, difficulty), seed, difficulty)
-    return Scene(*_dataset(spec, count, skeleton, cache))
+    return Scene(*body_dataset(spec, count, skeleton, cache))
 
 
-def _dataset(spec: Spec, count: int, skeleton: Skeleton, cache: bool) -> tuple[PoseDataset, torch.Tensor]:
+def body_dataset(spec: Spec, count: int, skeleton: Skeleton, cache: bool) -> tuple[PoseDataset, torch.Tensor]:
+    """The people of a spec, and their statures ``(N,)`` in pixels."""
     names = ["upper_neck" if joint == "neck" else joint for joint in skeleton.joints]
     if unknown := sorted(set(names) - set(JOINTS)):
-        raise ValueError(f"synthetic people lack the joints {', '.join(unknown)} of {skeleton.name}; choose a body's set")
+        raise ValueError(
+            f"synthetic people lack the joints {', '.join(unknown)} of {skeleton.name}; choose a body's set"
+        )
     joints = [INDEX[name] for name in names]
     stored = (spec.size[0] + 2 * spec.margin, spec.size[1] + 2 * spec.margin)
     images, labels = rendered(asdict(spec), count, stored, lambda block, out: render_block(spec, block, out), cache)

@@ -61,9 +61,7 @@ def crop(flat: Array, size: tuple[int, int], framing: Framing) -> tuple[Array, A
     return scale, room * (0.5 + framing.shift) - scale[:, None] * (low + high) / 2
 
 
-def put_in_scene(
-    draws: Draws, flat: Array, size: tuple[int, int], difficulty: float
-) -> tuple[Array, Array]:
+def put_in_scene(draws: Draws, flat: Array, size: tuple[int, int], difficulty: float) -> tuple[Array, Array]:
     """Scale and offset of people of unknown size: a stature is .25 to .95 of the image's height.
 
     At difficulty 0 the whole person is in the image, as far as it fits.

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from posenb.data.synthetic.anatomy import INDEX, JOINTS, Posed
+from posenb.data.synthetic.covers import Cover
 from posenb.data.synthetic.draws import Array, Bools
 from posenb.data.synthetic.head import draw_head
 from posenb.data.synthetic.outfits import Outfit, darker, lighter
 from posenb.data.synthetic.shapes import Shapes, cap, cut, facing, inside, limb, limbs, near_limb, tube
 
-# half widths along a limb, in statures
-_UPPER_ARM = np.array([0.036, 0.034, 0.029, 0.026])
-_FOREARM = np.array([0.026, 0.029, 0.023, 0.017])
-_THIGH = np.array([0.058, 0.057, 0.047, 0.038])
-_SHIN = np.array([0.037, 0.042, 0.031, 0.022])
+
+class _Form(NamedTuple):
+    """A limb: half widths in statures from joint to joint, how much wider cloth is, how far it overlaps its start."""
+
+    profile: Array
+    loose: float
+    start: float
+
+
+_UPPER_ARM = _Form(np.array([0.030, 0.033, 0.029, 0.026]), 1.14, 0.8)
+_FOREARM = _Form(np.array([0.026, 0.029, 0.023, 0.017]), 1.12, 1.0)
+_THIGH = _Form(np.array([0.047, 0.052, 0.045, 0.038]), 1.06, 0.6)
+_SHIN = _Form(np.array([0.037, 0.042, 0.031, 0.022]), 1.14, 1.0)
 _TONES = (1.0, 0.80, 0.34)
-
-
-@dataclass(frozen=True)
-class Cover:
-    """One part of N people that may hide joints.
-
-    Attributes:
-        covered: ``(N, 21)`` bool, the joints that lie under it in the picture.
-        own: ``(N, 21)`` bool, the joints that belong to it, which it shows and does not hide.
-        depth: ``(N,)``, as in ``Shapes``.
-    """
-
-    covered: Bools
-    own: Bools
-    depth: Array
 
 
 def placed(posed: Posed, scale: Array, offset: Array) -> Posed:
@@ -43,8 +38,16 @@ def placed(posed: Posed, scale: Array, offset: Array) -> Posed:
         many = points if points.ndim == 3 else points[:, None]
         return (many * scale[:, None, None] + move[:, None]).reshape(points.shape)
 
-    names = ("joints", "spine", "hands", "toes", "heels", "head_center")
-    return replace(posed, **{n: moved(getattr(posed, n)) for n in names}, head_radii=posed.head_radii * scale[:, None])
+    return replace(
+        posed,
+        joints=moved(posed.joints),
+        spine=moved(posed.spine),
+        hands=moved(posed.hands),
+        toes=moved(posed.toes),
+        heels=moved(posed.heels),
+        head_center=moved(posed.head_center),
+        head_radii=posed.head_radii * scale[:, None],
+    )
 
 
 def draw_figure(body: Posed, scale: Array, outfit: Outfit, light: Array, points: Array) -> tuple[Shapes, list[Cover]]:
@@ -61,9 +64,7 @@ def draw_figure(body: Posed, scale: Array, outfit: Outfit, light: Array, points:
     painter.legs()
     painter.trunk()
     painter.arms()
-    covered, own = draw_head(
-        painter.shapes, body, outfit, light, points, painter.head_depth, painter.neck_depth
-    )
+    covered, own = draw_head(painter.shapes, body, outfit, light, points, painter.head_depth, painter.neck_depth)
     painter.covers.append(Cover(covered, own, painter.head_depth))
     return painter.shapes, painter.covers
 
@@ -90,45 +91,34 @@ class _Painter:
 
     def rounded(
         self, start: Array, end: Array, radii: Array, colour: Array, depth: Array, active: Bools | bool = True,
-        bluntness: float = 1.0,
+        ends: tuple[float, float] = (1.0, 1.0), rim: float = 0.0,
     ) -> None:  # fmt: skip
-        """A limb in three tones, from the dark edge to the lit middle."""
+        """A limb in three tones, from the dark edge to the lit middle; the edge lies ``rim`` statures behind."""
         shades = (darker(colour), colour, lighter(colour, 0.1))
-        for outline, shade in zip(limbs(start, end, radii, self.light, _TONES, bluntness), shades, strict=True):
-            self.shapes.add(outline, shade, depth, active)
+        outlines = limbs(start, end, radii, self.light, _TONES, ends)
+        for outline, shade, behind in zip(outlines, shades, (rim, 0.0, 0.0), strict=True):
+            self.shapes.add(outline, shade, depth - behind * self.scale, active)
 
     def part(
-        self, start: Array, end: Array, profile: Array, cloth: Array, share: Array, depth: Array,
-        names: tuple[str, ...], loose: float,
-    ) -> None:  # fmt: skip
+        self, joints: tuple[str, str], form: _Form, cloth: Array, share: Array, depth: Array, rim: float = 0.0
+    ) -> None:
         """A limb between two joints: skin, and over its first ``share (N,)`` cloth."""
-        a, b = start[:, :2], end[:, :2]
-        radii = self.thick[:, None] * profile
-        whole = share >= 1
-        self.rounded(a, b, radii, self.outfit.skin, depth, ~whole)
+        a, b = (self.at[joint][:, :2] for joint in joints)
+        radii = self.thick[:, None] * form.profile
+        self.rounded(a, b, radii, self.outfit.skin, depth, share < 1, (form.start, 1.0), rim)
         share = share.clip(0, 1)
         hem = a + (b - a) * share[:, None]
-        wide = cut(radii, share) * loose + 0.003 * self.thick[:, None]
-        self.rounded(a, hem, wide, cloth, depth, share > 0.05, 0.3)
+        wide = cut(radii, share) * form.loose + 0.003 * self.thick[:, None]
+        self.rounded(a, hem, wide, cloth, depth, share > 0.05, (form.start, 0.3), rim)
         covered = near_limb(self.points, a, b, radii[:, 0], radii[:, -1])
-        self.covers.append(Cover(covered, self.own(*names), depth))
+        self.covers.append(Cover(covered, self.own(*joints), depth))
 
     def arms(self) -> None:
         for k, side in enumerate(("left", "right")):
-            shoulder, elbow, wrist = (self.at[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist"))
+            names = (f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist")
+            shoulder, elbow, wrist = (self.at[name] for name in names)
             hand, bias, sleeve = self.body.hands[:, k], 0.02 * self.scale, self.outfit.sleeve * 2
-            depth = (shoulder + elbow)[:, 2] / 2 + bias
-            self.part(
-                shoulder,
-                elbow,
-                _UPPER_ARM,
-                self.outfit.shirt,
-                sleeve,
-                depth,
-                (f"{side}_shoulder", f"{side}_elbow"),
-                1.14,
-            )
-            depth = (elbow + wrist)[:, 2] / 2 + bias
+            self.part(names[:2], _UPPER_ARM, self.outfit.shirt, sleeve, (shoulder + elbow)[:, 2] / 2 + bias)
             tip = (wrist + hand)[:, 2] / 2 + bias
             palm = self.thick[:, None] * np.array([0.015, 0.022, 0.021, 0.013])
             reach = wrist + 0.84 * (hand - wrist)
@@ -138,19 +128,17 @@ class _Painter:
             thumb = self.thick[:, None] * np.array([0.010, 0.008])
             self.shapes.add(limb(wrist[:, :2], wrist[:, :2] + inward, thumb), self.outfit.skin, tip)
             covered = near_limb(self.points, wrist[:, :2], reach[:, :2], palm[:, 1], palm[:, 3])
-            self.covers.append(Cover(covered, self.own(f"{side}_wrist"), tip))
-            self.part(
-                elbow, wrist, _FOREARM, self.outfit.shirt, sleeve - 1, depth, (f"{side}_elbow", f"{side}_wrist"), 1.12
-            )
+            self.covers.append(Cover(covered, self.own(names[2]), tip))
+            self.part(names[1:], _FOREARM, self.outfit.shirt, sleeve - 1, (elbow + wrist)[:, 2] / 2 + bias)
 
     def legs(self) -> None:
         keys = []
         for k, side in enumerate(("left", "right")):
-            hip, knee, ankle = (self.at[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
+            names = (f"{side}_hip", f"{side}_knee", f"{side}_ankle")
+            hip, knee, ankle = (self.at[name] for name in names)
             thigh_depth = (hip + knee)[:, 2] / 2 - 0.08 * self.scale
             shin_depth = (knee + ankle)[:, 2] / 2
             keys.append(thigh_depth)
-            share = self.outfit.leg * 2
             toe, heel = self.body.toes[:, k, :2], self.body.heels[:, k, :2]
             shoe = self.thick[:, None] * np.array([0.026, 0.027, 0.026, 0.020])
             foot_depth = shin_depth - 0.004 * self.scale
@@ -158,10 +146,13 @@ class _Painter:
             self.shapes.add(limb(heel + drop, toe + drop, shoe), darker(self.outfit.shoes, 0.55), foot_depth)
             self.rounded(heel, toe, shoe * 0.94, self.outfit.shoes, foot_depth)
             covered = near_limb(self.points, heel, toe, shoe[:, 0], shoe[:, -1])
-            self.covers.append(Cover(covered, self.own(f"{side}_ankle"), foot_depth))
-            cloth, hip_names = self.outfit.trousers, (f"{side}_hip", f"{side}_knee", "pelvis")
-            self.part(hip, knee, _THIGH, cloth, share, thigh_depth, hip_names, 1.06)
-            self.part(knee, ankle, _SHIN, cloth, share - 1, shin_depth, (f"{side}_knee", f"{side}_ankle"), 1.14)
+            self.covers.append(Cover(covered, self.own(names[2]), foot_depth))
+            share = self.outfit.leg * 2
+            self.part(names[:2], _THIGH, self.outfit.trousers, share, thigh_depth, rim=0.012)
+            # the seat of the trousers shows the hips too
+            self.covers[-1].own[:, INDEX["pelvis"]] = True
+            self.part(names[1:], _SHIN, self.outfit.trousers, share - 1, shin_depth)
+        self.thigh_depth = np.minimum(*keys)
         self.skirt(np.maximum(*keys) + 0.002 * self.scale)
 
     def skirt(self, depth: Array) -> None:
@@ -181,11 +172,12 @@ class _Painter:
         self.covers.append(Cover(covered, own, depth))
 
     def tones(
-        self, centers: Array, sideways: Array, deep: Array, colour: Array, depth: Array, active: Bools | bool = True
-    ) -> Array:
+        self, centers: Array, sideways: Array, deep: Array, colour: Array, depth: Array,
+        active: Bools | bool = True, rim_depth: Array | None = None,
+    ) -> Array:  # fmt: skip
         """A tube in three tones; returns its outline ``(N, V, 2)``."""
         outline = tube(centers, sideways, deep)
-        self.shapes.add(outline, darker(colour), depth, active)
+        self.shapes.add(outline, darker(colour), depth if rim_depth is None else rim_depth, active)
         self.shapes.add(tube(centers, sideways, deep, self.light * 0.12, 0.86), colour, depth, active)
         self.shapes.add(tube(centers, sideways, deep, self.light * 0.42, 0.42), lighter(colour, 0.1), depth, active)
         return outline
@@ -197,28 +189,22 @@ class _Painter:
         p_left, p_down, p_forward = (pelvis_axes[:, :, k] for k in range(3))
         c_left, c_down, c_forward = (chest_axes[:, :, k] for k in range(3))
         pelvis, thorax, waist = self.at["pelvis"], self.at["thorax"], self.body.spine
-        hips = hip + 0.036 * thick
-        low = np.minimum(self.trunk_depth, pelvis[:, 2]) - 0.03 * self.scale
+        hips = hip + 0.040 * thick
+        low = np.minimum(self.trunk_depth - 0.03 * self.scale, self.thigh_depth - 0.005 * self.scale)
         self.tones(
             np.stack([pelvis + 0.058 * scale * p_down, pelvis, waist], 1),
             np.stack([(hips - 0.024 * thick) * p_left, hips * p_left, 0.082 * thick * p_left], 1),
             np.stack([0.055 * thick * p_forward, 0.07 * thick * p_forward, 0.06 * thick * p_forward], 1),
             self.outfit.trousers,
             low,
+            # between the thighs' rims and their cloth, which is one with the seat's
+            rim_depth=low - 0.015 * self.scale,
         )
         arms = (self.at["left_shoulder"] - self.at["right_shoulder"]) / 2
         chest = waist * 0.32 + thorax * 0.68
         hem = pelvis - 0.012 * scale * p_down
-        centers = np.stack(
-            [
-                hem,
-                waist,
-                chest,
-                (self.at["left_shoulder"] + self.at["right_shoulder"]) / 2,
-                thorax - 0.03 * scale * c_down,
-            ],
-            1,
-        )
+        middle, collar = (self.at["left_shoulder"] + self.at["right_shoulder"]) / 2, thorax - 0.036 * scale * c_down
+        centers = np.stack([hem, waist, chest, middle, middle - 0.022 * scale * c_down, collar], 1)
         trim = (0.080 - 0.006 * curve) * thick
         sideways = np.stack(
             [
@@ -226,6 +212,7 @@ class _Painter:
                 trim * (p_left + c_left) / 2,
                 0.97 * shoulder * c_left,
                 arms * 1.12,
+                arms * 0.96,
                 0.045 * thick * c_left,
             ],
             1,
@@ -236,14 +223,15 @@ class _Painter:
                 0.06 * p_forward,
                 (0.072 + 0.006 * curve) * c_forward,
                 0.05 * c_forward,
+                0.045 * c_forward,
                 0.036 * c_forward,
             ],
             1,
         )
         outline = self.tones(centers, sideways, deep, self.outfit.shirt, self.trunk_depth)
         for level in (0.75, 1.75, 2.6):
-            band = [_between(values, level) for values in (centers, sideways, deep)]
-            stripe = tube(*band, self.light * 0.1, 0.88)
+            middle, wide, thin = (_between(values, level) for values in (centers, sideways, deep))
+            stripe = tube(middle, wide, thin, self.light * 0.1, 0.88, reach=0.0)
             self.shapes.add(stripe, self.outfit.accent, self.trunk_depth, self.outfit.striped)
         self.front(chest, thorax, waist, hem)
         neck, top = thorax[:, :2] - 0.012 * scale * c_down[:, :2], self.at["upper_neck"][:, :2]
@@ -285,13 +273,3 @@ def _between(levels: Array, place: float) -> Array:
     low = int(place)
     mixed = [levels[:, low] * (1 - t) + levels[:, low + 1] * t for t in (place - low - 0.09, place - low + 0.09)]
     return np.stack(mixed, 1)
-
-
-def occluded(covers: list[Cover]) -> Bools:
-    """``(N, 21)`` bool: the part painted last over a joint is not the joint's own."""
-    depth = np.stack([np.where(cover.covered, cover.depth[:, None], -np.inf) for cover in covers])
-    own = np.stack([cover.own for cover in covers])
-    # of parts at one depth the later is painted last
-    last = len(covers) - 1 - depth[::-1].argmax(0)
-    on_top = np.take_along_axis(own, last[None], 0)[0]
-    return ~on_top & np.isfinite(depth.max(0))

@@ -9,7 +9,6 @@ from posenb.data.synthetic.draws import Array, Bools
 from posenb.data.synthetic.outfits import Outfit, darker, lighter
 from posenb.data.synthetic.shapes import Shapes, cap, ellipsoid, facing, inside, limb, limbs, unit
 
-
 # the middle of the face in head radii (left, down, forward), and how far the hairline is from it in degrees
 _FACE = np.array([0.0, 0.48, 1.0])
 _RIM = 74.0
@@ -85,22 +84,27 @@ def _features(shapes: Shapes, axes: Array, center: Array, outfit: Outfit, depth:
     def at(*place: float) -> Array:
         return (center + axes @ np.array(place))[:, :2]
 
+    def stroke(*radii: float) -> Array:
+        # smooth edges add a quarter of a pixel, which would blacken a small face
+        return np.maximum(tall * np.array(radii) - 0.2, 0.03)
+
+    large = tall[:, 0] > 5
     dark = np.minimum(darker(outfit.skin, 0.75), 45.0)
     for sign in (1.0, -1.0):
         eye = np.array([sign * 0.38, -0.10, 0.90])
         seen = facing(axes, eye) > 0.12
         inner, outer = at(sign * 0.27, -0.10, 0.93), at(sign * 0.49, -0.10, 0.85)
-        shapes.add(limb(inner, outer, tall * np.array([0.085, 0.085])), np.full(3, 243.0), depth, seen)
+        shapes.add(limb(inner, outer, stroke(0.085, 0.085)), np.full(3, 243.0), depth, seen)
         inner, outer = at(sign * 0.37, -0.13, 0.91), at(sign * 0.37, -0.06, 0.91)
-        shapes.add(limb(inner, outer, tall * np.array([0.078, 0.078])), dark, depth, seen)
+        shapes.add(limb(inner, outer, stroke(0.078, 0.078)), dark, depth, seen)
         inner, outer = at(sign * 0.22, -0.34, 0.90), at(sign * 0.54, -0.31, 0.78)
         brow = np.where(outfit.bald[:, None], darker(outfit.hair, 0.1), darker(outfit.hair, 0.25))
-        shapes.add(limb(inner, outer, tall * np.array([0.045, 0.030])), brow, depth, seen)
+        shapes.add(limb(inner, outer, stroke(0.045, 0.030)), brow, depth, seen & large)
     seen = facing(axes, np.array([0.0, 0.1, 1.0])) > -0.1
-    nose = limb(at(0, -0.08, 0.97), at(0, 0.18, 1.06), tall * np.array([0.045, 0.10]))
+    nose = limb(at(0, -0.08, 0.97), at(0, 0.18, 1.06), stroke(0.045, 0.10))
     shapes.add(nose, darker(outfit.skin, 0.14), depth, seen)
     seen = facing(axes, np.array([0.0, 0.5, 0.85])) > 0.1
-    mouth = limb(at(0.20, 0.47, 0.86), at(-0.20, 0.47, 0.86), tall * np.array([0.045, 0.060, 0.045]))
+    mouth = limb(at(0.20, 0.47, 0.86), at(-0.20, 0.47, 0.86), stroke(0.045, 0.060, 0.045))
     shapes.add(mouth, outfit.skin * np.array([0.72, 0.45, 0.42]), depth, seen)
 
 

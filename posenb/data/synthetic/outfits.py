@@ -16,7 +16,7 @@ def palette(words: str) -> Array:
 
 SKIN = palette("f6d6bd f0c6a4 e8b890 dba57b c98e62 b07a50 8f5d3b 74492e 5b3823")
 _HAIR = palette("1c1715 2b1d16 3d2616 5a371d 7a4a22 a8763a d2a95c 8c3b1e 8f8a86 c9c5be")
-_SHIRT = palette(
+SHIRT = palette(
     "f2efe9 e9e2d0 d94f3d b8332e e88b3a f0c24b 6ea84f 2f7d5b 3a9b9b 2f6fb0 1f3f77 5b4a9c a14d8a e58fa8 "
     "8a8f98 3c4048 20242b 7d3b2c a7c6e0 cfe3c4 f4d9c6 c7b7e2 e2604f 4c8ccf"
 )
@@ -72,7 +72,7 @@ def sample_outfits(draws: Draws, curve: Array) -> Outfit:
         return (picked + spread * draws.normal(3)).clip(12, 248)
 
     skin, hair = colour(SKIN, 4), colour(_HAIR, 5)
-    shirt, accent, trousers, shoes, hat = (colour(c) for c in (_SHIRT, _SHIRT, _TROUSERS, _SHOES, _SHIRT))
+    shirt, accent, trousers, shoes, hat = (colour(c) for c in (SHIRT, SHIRT, _TROUSERS, _SHOES, SHIRT))
     # two garments of one colour merge into a blob
     close = np.abs(shirt - trousers).max(1, keepdims=True) < 40
     trousers = np.where(

@@ -41,7 +41,7 @@ def sample_film(draws: Draws, size: tuple[int, int], difficulty: float) -> Film:
     return Film(
         gain=gain,
         lift=lift,
-        blur=np.where(draws.chance(0.3 * difficulty), draws.uniform(0.5, 0.9), 0.0) * max(1.0, max(size) / 96),
+        blur=np.where(draws.chance(0.3 * difficulty), draws.uniform(0.45, 0.8), 0.0) * max(1.0, max(size) / 96),
         grain=np.round(sheet).astype(np.int16),
         shift=draws.uniform(0, 64, 2).astype(np.int64),
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from posenb.data.synthetic.anatomy import INDEX, Build, Posed, pose, sample_build, taken
 from posenb.data.synthetic.cache import Labels
 from posenb.data.synthetic.camera import Framing, View, crop, put_in_scene, sample_framing, sample_view
-from posenb.data.synthetic.draws import BLOCK, Array, Bools, Draws
-from posenb.data.synthetic.figure import draw_figure, occluded, placed
+from posenb.data.synthetic.covers import occluded, seen
+from posenb.data.synthetic.draws import Array, Bools, Draws
+from posenb.data.synthetic.figure import draw_figure, placed
 from posenb.data.synthetic.motion import between, blend
 from posenb.data.synthetic.obstacles import sample_obstacles
 from posenb.data.synthetic.outfits import sample_outfits
@@ -19,8 +20,9 @@ from posenb.data.synthetic.paint import paint, sample_film
 from posenb.data.synthetic.poses import key_poses
 from posenb.data.synthetic.scenery import sample_backdrop
 from posenb.data.synthetic.shapes import Shapes, inside
+from posenb.skeletons import MPII16
 
-_MPII = 16  # the first of the joints are MPII's; crops go by them
+_MPII = len(MPII16)  # the first of the joints are MPII's; crops go by them
 
 Streams = Callable[..., Draws]
 """``streams(name, keeps=False)``: a block's random numbers; what a sequence keeps is drawn once for all frames."""
@@ -54,7 +56,12 @@ def render_block(spec: Spec, block: int, out: np.ndarray) -> Labels:
     shapes, covers = draw_figure(person, scale, sample_outfits(looks, person.build.curve), light, points)
     feet = np.concatenate([person.toes, person.heels], 1)
     backdrop = sample_backdrop(
-        draws("backdrop", True), stored, feet[..., 1].max(1) + 0.02 * scale, scale, feet[..., 0].mean(1), spec.difficulty
+        draws("backdrop", True),
+        stored,
+        feet[..., 1].max(1) + 0.02 * scale,
+        scale,
+        feet[..., 0].mean(1),
+        spec.difficulty,
     )
     behind, before, hidden = _second_person(spec, draws, person, scale, light)
     obstacles, hiding = sample_obstacles(draws("obstacles", True), points, scale, spec.difficulty)
@@ -64,11 +71,11 @@ def render_block(spec: Spec, block: int, out: np.ndarray) -> Labels:
     hidden |= occluded(covers)
     for outline, active in hiding:
         hidden |= inside(points, outline) & active[:, None]
-    inside_image = ((points >= 0) & (points <= [stored[1], stored[0]])).all(-1)
+    shown = seen(points, stored)
     n = len(out)
     return Labels(
         points=points[:n].astype(np.float32),
-        visible=inside_image[:n],
+        visible=shown[:n],
         occluded=hidden[:n],
         reference=_reference(person.joints)[:n].astype(np.float32),
         head=(0.75 * np.linalg.norm(_between(person.joints, "head_top", "upper_neck"), axis=-1))[:n].astype(np.float32),

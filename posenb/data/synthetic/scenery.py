@@ -16,7 +16,8 @@ _FLOOR = palette("8a6a4d a8835f 6d5646 b59f86 7b7f85 9aa3a8 5f6b6e c4b49a 7a4f3f
 _SKY = palette("9cc7e8 bcd9ee d7e6ef f1d6b8 b4c4d4 7fb2dd e7c9c0 c3cfd6")
 _GROUND = palette("7fa25a 6a8f4e 93ad62 a8a065 c7b083 8b8f88 9c9488 5f8157 d8c799 b5a58c")
 THINGS = palette(
-    "7c5a41 a9794e c9a26d 4f5d69 8796a5 b9c1c7 c25b4e d98e56 e3bf62 6f9a63 4a7a6a 5a93b5 3f5d8a 7b6aa0 b97a94 eee8dc 33373d"
+    "7c5a41 a9794e c9a26d 4f5d69 8796a5 b9c1c7 c25b4e d98e56 e3bf62 6f9a63 4a7a6a 5a93b5 3f5d8a 7b6aa0 b97a94 "
+    "eee8dc 33373d"
 )
 LEAVES = palette("4f7d45 6b9a4f 3f6b4a 8aa653 5b8a6b a7a34e c08a45")
 
@@ -208,9 +209,13 @@ def _clutter(draws: Draws, shapes: Shapes, size: tuple[int, int], difficulty: fl
             shapes.add(ellipse(x - 0.12 * a, y - 0.12 * a, 0.82 * a, 0.82 * a), colour, 0.0, seen)
         else:
             turn, flat = draws.uniform(0, np.pi), draws.uniform(0.2, 1.0)
-            along, across = (_points(a * s * np.cos(turn + t), a * s * np.sin(turn + t)) for s, t in ((1, 0), (flat, np.pi / 2)))
+            along, across = (
+                _points(a * s * np.cos(turn + t), a * s * np.sin(turn + t)) for s, t in ((1, 0), (flat, np.pi / 2))
+            )
             middle = _points(x, y)
-            board = np.stack([middle + along + across, middle + along - across, middle - along - across, middle - along + across], 1)
+            board = np.stack(
+                [middle + along + across, middle + along - across, middle - along - across, middle - along + across], 1
+            )
             shapes.add(board, darker(colour), 0.0, seen)
             shapes.add(middle[:, None] + 0.8 * (board - middle[:, None]), colour, 0.0, seen)
     for _ in range(2):
@@ -224,7 +229,7 @@ def _clutter(draws: Draws, shapes: Shapes, size: tuple[int, int], difficulty: fl
             (start, end, np.array([1.0, 0.9, 0.7, 0.9]), pick(draws, SKIN)),
             (start, elbow, np.array([1.2, 1.15, 1.1]), pick(draws, THINGS)),
         ):
-            dark, lit = limbs(a, b, thick * radii, light, (1.0, 0.8), 0.4)
+            dark, lit = limbs(a, b, thick * radii, light, (1.0, 0.8), (1.0, 0.4))
             shapes.add(dark, darker(colour), 0.0, seen)
             shapes.add(lit, colour, 0.0, seen)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from posenb.data.synthetic.draws import Array, Bools
 
@@ -27,12 +29,12 @@ class Shapes:
     depths: list[Array] = field(default_factory=list)
     active: list[Bools] = field(default_factory=list)
 
-    def add(self, vertices: Array, colour: Array, depth: Array, active: Bools | bool = True) -> None:
+    def add(self, vertices: Array, colour: Array, depth: Array | float = 0.0, active: Bools | bool = True) -> None:
         """Add one polygon ``(N, V, 2)`` to each picture."""
         count = len(vertices)
         self.vertices.append(vertices)
         self.colours.append(np.broadcast_to(colour, (count, 3)))
-        self.depths.append(np.broadcast_to(depth, (count,)))
+        self.depths.append(np.broadcast_to(np.asarray(depth, np.float64), (count,)))
         self.active.append(np.broadcast_to(np.asarray(active), (count,)))
 
     def scatter(self, other: Shapes, rows: Bools, keep: Bools) -> None:
@@ -50,13 +52,18 @@ def _spread(values: Array | Bools, rows: Bools) -> Array:
     return whole
 
 
-def unit(vectors: Array) -> Array:
+def unit(vectors: NDArray[np.floating[Any]]) -> Array:
     """Vectors ``(..., D)`` of length 1; a zero vector stays zero."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
 
 
 def limbs(
-    start: Array, end: Array, radii: Array, light: Array, tones: tuple[float, ...], bluntness: float = 1.0
+    start: Array,
+    end: Array,
+    radii: Array,
+    light: Array,
+    tones: tuple[float, ...],
+    ends: tuple[float, float] = (1.0, 1.0),
 ) -> Array:
     """Tapered limbs with round ends in several tones, ``(T, N, 2 S + 8, 2)``.
 
@@ -65,7 +72,7 @@ def limbs(
         radii: ``(N, S)``, its half width at S places evenly from start to end.
         light: ``(N, 2)``, unit vectors towards the light; lesser tones lean to that side.
         tones: shares of the half width. Painted dark at 1 and lighter at less, a limb looks round.
-        bluntness: how round the far end is; 1 for a joint, near 0 for a sleeve's hem.
+        ends: how far the ends reach over start and end, in half widths: 1 for a joint, near 0 for a sleeve's hem.
     """
     stations = radii.shape[1]
     along = unit(end - start)
@@ -82,14 +89,14 @@ def limbs(
         aside = (np.sin(_CAP)[:, None] * sign * tone + shift) * across[:, None]
         return center[:, None] + radius[:, None, None] * (out + aside)
 
-    far, near = rounded(end, radii[:, -1], 1.0, bluntness), rounded(start, radii[:, 0], -1.0, 1.0)
+    far, near = rounded(end, radii[:, -1], 1.0, ends[1]), rounded(start, radii[:, 0], -1.0, ends[0])
     right, left = middle + wide * (shift + tone), middle + wide * (shift - tone)
     return np.concatenate([right, far, left[:, :, ::-1], near], 2)
 
 
-def limb(start: Array, end: Array, radii: Array, bluntness: float = 1.0) -> Array:
+def limb(start: Array, end: Array, radii: Array) -> Array:
     """One tapered limb, ``(N, 2 S + 8, 2)``; see ``limbs``."""
-    return limbs(start, end, radii, np.zeros_like(start), (1.0,), bluntness)[0]
+    return limbs(start, end, radii, np.zeros_like(start), (1.0,))[0]
 
 
 def cut(radii: Array, share: Array) -> Array:
@@ -101,13 +108,16 @@ def cut(radii: Array, share: Array) -> Array:
     return np.take_along_axis(radii, low, 1) * (1 - rest) + np.take_along_axis(radii, low + 1, 1) * rest
 
 
-def tube(centers: Array, sideways: Array, forward: Array, shift: Array | None = None, tone: float = 1.0) -> Array:
+def tube(
+    centers: Array, sideways: Array, forward: Array, shift: Array | None = None, tone: float = 1.0, reach: float = 1.0
+) -> Array:
     """The outline of a tube whose cross sections are ellipses in space, ``(N, 2 L + 6, 2)``: a trunk, a skirt.
 
     Args:
         centers: ``(N, L, 3)``, the middles of L cross sections.
         sideways, forward: ``(N, L, 3)``, their half axes.
         shift: ``(N, 2)``, moves the middle, in shares of the half width; with ``tone``, the share that is painted.
+        reach: how much of the end sections' own outline is added; 0 for a stripe.
     """
     tangent = np.gradient(centers[..., :2], axis=1)
     # a tube seen end on has no direction of its own: the mean of its sections' sides gives one
@@ -129,7 +139,7 @@ def tube(centers: Array, sideways: Array, forward: Array, shift: Array | None = 
     def end(level: int, sign: float) -> list[Array]:
         at = slice(level, level + 1) if level >= 0 else slice(level, None)
         directions = (np.cos(t) * along[:, at] * sign + np.sin(t) * across[:, at] * sign for t in (0.9, 0.0, -0.9))
-        return [flat[:, at] + tone * support(direction, at) for direction in directions]
+        return [flat[:, at] + reach * tone * support(direction, at) for direction in directions]
 
     body = [flat + tone * right, *end(-1, 1.0), (flat + tone * left)[:, ::-1], *end(0, -1.0)]
     return np.concatenate(body, 1)

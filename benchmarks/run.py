@@ -1,0 +1,124 @@
+"""Measure posenb's speed as ratios: to its peers, to a naive loop, to the limit.
+
+All who do one subject's work take turns, round after round, on the same arrays and as many threads; the shortest call
+of each counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import environment
+import subjects
+import timing
+import torch
+
+HERE = Path(__file__).parent
+BUILD = HERE.parent / "_build"
+LARGEST_SHARE = 0.1  # of a training step that the input path may take
+
+
+def measured(subject: subjects.Subject, peers: environment.Peers | None, rounds: int, seconds: float) -> dict[str, Any]:
+    """One subject's numbers: images a second of all, and posenb's ratio to each."""
+    mine = subject.ours()
+    prepared = {name: other.prepare() for name, other in subject.others.items() if other.prepare}
+    best: dict[str, float] = {}
+    failed: dict[str, str] = {}
+    for _ in range(rounds):
+        best["posenb"] = min(best.get("posenb", float("inf")), mine(seconds) / subject.images)
+        for name, other in subject.others.items():
+            if name in failed or (name not in prepared and peers is None):
+                continue
+            try:
+                if name in prepared:
+                    spent = prepared[name](seconds)
+                else:
+                    assert peers
+                    spent = peers.seconds(f"{subject.name} {name}", seconds)
+            except RuntimeError as error:
+                failed[name] = str(error)
+                continue
+            best[name] = min(best.get(name, float("inf")), spent / other.images)
+    ours = best.pop("posenb")
+    others = {
+        name: {"images_per_second": 1 / spent, "ratio": spent / ours, "target": subject.others[name].target}
+        for name, spent in best.items()
+    }
+    return {
+        "subject": subject.name,
+        "images_per_second": 1 / ours,
+        "others": others | {name: {"error": why} for name, why in failed.items()},
+    }
+
+
+def judged(name: str, other: dict[str, Any]) -> str:
+    """What the table says of a comparison's target."""
+    if name == "input path alone":
+        met = other["ratio"] < LARGEST_SHARE
+        return f"{other['ratio']:.1%} of a step, target < {LARGEST_SHARE:.0%}: {'met' if met else 'MISSED'}"
+    if other["target"] is None:
+        return ""
+    return f"target {other['target']:g}: {'met' if other['ratio'] >= other['target'] else 'MISSED'}"
+
+
+def lines(result: dict[str, Any]) -> list[str]:
+    """One subject's part of the table."""
+    others = result["others"]
+    limit = others.get("limit")
+    share = f"{limit['ratio']:.0%}" if limit and "ratio" in limit else ""
+    first = f"| {result['subject']} | {result['images_per_second']:,.0f} | {share} "
+    rows = []
+    for name, other in others.items():
+        if "error" in other:
+            rows.append(f"{name} | - | - | {other['error']} |")
+            continue
+        # the input path's share is a ratio of times, and the limit's is in its own column
+        ratio = "" if name in ("limit", "input path alone") else f"{other['ratio']:.2g}"
+        ratio = f"{other['ratio']:.0f}" if ratio and other["ratio"] >= 10 else ratio
+        rows.append(f"{name} | {other['images_per_second']:,.0f} | {ratio} | {judged(name, other)} |")
+    return [(first if k == 0 else "| | | ") + "| " + row for k, row in enumerate(rows)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=subjects.GROUPS, default=list(subjects.GROUPS), metavar="NAME")
+    parser.add_argument("--quick", action="store_true", help="two short rounds: whether it runs, not how fast")
+    parser.add_argument("--no-peers", action="store_true", help="install and measure no other library")
+    parser.add_argument("--threads", type=int, default=2, help="of every contender")
+    parser.add_argument("--json", type=Path, default=BUILD / "benchmarks.json", metavar="OUT")
+    options = parser.parse_args()
+    timing.use_threads(options.threads)
+    rounds, seconds = (2, 0.1) if options.quick else (6, 0.3)
+    peers = None if options.no_peers else environment.Peers(environment.python(BUILD), options.threads)
+    results = []
+    print("| what | posenb, img/s | of the limit | against | img/s | posenb is x times as fast | |")
+    print("|---|---|---|---|---|---|---|")
+    try:
+        for make in (make for group in options.only for make in subjects.GROUPS[group]):
+            results.append(measured(make(), peers, rounds, seconds))
+            print(*lines(results[-1]), sep="\n", flush=True)
+    finally:
+        if peers:
+            peers.close()
+    record = {
+        "date": date.today().isoformat(),
+        "machine": {"system": platform.system(), "processor": platform.machine(), "threads": options.threads},
+        "posenb": {"python": platform.python_version(), "torch": torch.__version__},
+        "peers": peers.versions if peers else {},
+        "rounds": rounds,
+        "seconds": seconds,
+        "results": results,
+    }
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(record, indent=1) + "\n")
+    print(f"\nwritten: {options.json}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

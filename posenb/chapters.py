@@ -1,0 +1,243 @@
+"""Chapters as files: pairs of text (``book/NN_name.md``, what people edit) and notebook (``.ipynb``, with outputs)."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+
+from posenb.errors import UserError
+from posenb.files import save_text
+
+# What a chapter's `parameters` cell holds, and nothing else
+DEFAULTS: dict[str, Any] = {"profile": "quick", "dataset": "body", "seed": 0, "device": "auto"}
+
+# The most that a committed notebook may weigh
+LARGEST = 1_500_000
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter by its name, such as ``01_foundations``, in the ``book`` folder of a checkout."""
+
+    name: str
+    folder: Path
+
+    @property
+    def source(self) -> Path:
+        """The text half."""
+        return self.folder / f"{self.name}.md"
+
+    @property
+    def published(self) -> Path:
+        """The notebook half, as it is committed."""
+        return self.folder / f"{self.name}.ipynb"
+
+    @property
+    def short(self) -> str:
+        """The name without its number."""
+        return self.name.split("_", 1)[1]
+
+    def notebook(self) -> NotebookNode:
+        """The text half as a notebook without outputs.
+
+        Raises:
+            UserError: where the text is no notebook, or its parameters are not the four of every chapter.
+        """
+        notebook = jupytext.read(self.source, fmt="md:myst")
+        if not any(cell.cell_type == "code" for cell in notebook.cells):
+            raise UserError(f"{self.source} has no code cell: it needs the front matter and cells of a MyST notebook")
+        _check_parameters(self, notebook)
+        return notebook
+
+
+def root() -> Path:
+    """The checkout that holds the book: about the working folder, else about the package.
+
+    Raises:
+        UserError: where posenb was installed without its book.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents, Path(__file__).parents[1]):
+        if (folder / "_toc.yml").exists() and (folder / "book").is_dir():
+            return folder
+    raise UserError("the book is not here: run this in a checkout of the project")
+
+
+def chapters() -> list[Chapter]:
+    """Every chapter of the book, in order."""
+    folder = root() / "book"
+    return [Chapter(path.stem, folder) for path in sorted(folder.glob("[0-9][0-9]_*.md"))]
+
+
+def select(names: Iterable[str]) -> list[Chapter]:
+    """Chapters by full or short name (``01_foundations``, ``foundations``, ``1``), in the book's order; none: all.
+
+    Raises:
+        UserError: for a name that no chapter has.
+    """
+    known = chapters()
+    wanted = set()
+    for name in names:
+        bare = Path(name).name.removesuffix(".md").removesuffix(".ipynb")
+        found = [c for c in known if bare in (c.name, c.short) or (bare.isdigit() and int(c.name[:2]) == int(bare))]
+        if not found:
+            near = get_close_matches(bare, [c.short for c in known], 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(c.short for c in known)}"
+            raise UserError(f"no chapter is called {name!r}; {hint}")
+        wanted |= set(found)
+    return [chapter for chapter in known if chapter in wanted] if wanted else known
+
+
+def _check_parameters(chapter: Chapter, notebook: NotebookNode) -> None:
+    cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    declared = {
+        target.id: ast.literal_eval(line.value)
+        for source in cells[:1]
+        for line in ast.parse(source).body
+        if isinstance(line, ast.Assign)
+        for target in line.targets
+        if isinstance(target, ast.Name)
+    }
+    if declared != DEFAULTS:
+        raise UserError(
+            f"{chapter.source.name}: its cell tagged 'parameters' must hold "
+            + "; ".join(f"{name} = {value!r}" for name, value in DEFAULTS.items())
+            + f"; it holds {declared or 'nothing'}"
+        )
+
+
+# ------------------------------------------------------------------------------------------------------ cleaning
+
+
+def clean(notebook: NotebookNode) -> NotebookNode:
+    """Drop, in place, what differs between two executions of the same chapter: times, paths, identifiers.
+
+    A cell that papermill injected is marked so that the site does not show it.
+    """
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata.pop("jupytext", None)
+    for cell in notebook.cells:
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        tags = [tag for tag in cell.metadata.pop("tags", []) if not tag.startswith("papermill")]
+        if "injected-parameters" in tags and "remove-cell" not in tags:
+            tags.append("remove-cell")
+        if tags:
+            cell.metadata["tags"] = tags
+    name_cells(notebook)
+    return notebook
+
+
+def name_cells(notebook: NotebookNode) -> None:
+    """Give each cell an identifier made from its content, so that editing one cell renames that cell alone."""
+    seen: Counter[str] = Counter()
+    for cell in notebook.cells:
+        name = _hash(cell.cell_type, cell.source)[:12]
+        seen[name] += 1
+        cell.id = name if seen[name] == 1 else f"{name}-{seen[name]}"
+
+
+def write(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook whole or not at all, its keys in the order that git has seen before."""
+    nbformat.validate(notebook)
+    save_text(nbformat.writes(notebook).rstrip("\n") + "\n", path)
+
+
+def read(path: Path) -> NotebookNode:
+    """Read a notebook.
+
+    Raises:
+        UserError: where the file is not one.
+    """
+    try:
+        return nbformat.read(path, as_version=4)
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError):
+        raise UserError(f"{path} is no notebook: delete it, or make it again with `make publish`") from None
+
+
+# ------------------------------------------------------------------------------------------------- the two halves
+
+
+def check_pairs(known: Sequence[Chapter] | None = None) -> list[str]:
+    """How the two halves of the chapters disagree, a line each: cells, their order and kind, their text, their tags."""
+    problems = []
+    for chapter in chapters() if known is None else known:
+        if not chapter.published.exists():
+            problems.append(f"{chapter.name}: has no notebook half yet; run `make publish`")
+            continue
+        text, notebook = _inputs(chapter.notebook()), _inputs(read(chapter.published))
+        for number, (ours, theirs) in enumerate(zip(text, notebook, strict=False), start=1):
+            if ours != theirs:
+                what = next(part for part in ours if ours[part] != theirs[part])
+                problems.append(
+                    f"{chapter.name}: cell {number} ({_opening(ours)}) has another {what} in the notebook; "
+                    "edit the text half alone, then run `make publish`"
+                )
+                break
+        else:
+            if len(text) != len(notebook):
+                problems.append(
+                    f"{chapter.name}: {len(text)} cells in the text, {len(notebook)} in the notebook; run `make publish`"
+                )
+    if known is None:
+        texts = {chapter.name for chapter in chapters()}
+        orphans = [p.name for p in sorted((root() / "book").glob("[0-9][0-9]_*.ipynb")) if p.stem not in texts]
+        problems += [f"{name}: has no text half; delete it" for name in orphans]
+    return problems
+
+
+def _inputs(notebook: NotebookNode) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": cell.cell_type,
+            "text": cell.source.strip("\n"),
+            "tags": cell.metadata.get("tags", []),
+            "figure": cell.metadata.get("mystnb", {}),
+        }
+        for cell in notebook.cells
+    ]
+
+
+def _opening(cell: dict[str, Any]) -> str:
+    return repr(next(iter(cell["text"].splitlines()), "")[:40])
+
+
+def problems_of(notebook: NotebookNode, folder: Path | None = None) -> list[str]:
+    """Why an executed notebook may not be committed, a line each.
+
+    Args:
+        notebook: executed and cleaned.
+        folder: the checkout; its path may not stand in any output.
+    """
+    problems = []
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    counts = [cell.execution_count for cell in code]
+    if counts != list(range(1, len(code) + 1)):
+        problems.append("its cells were not executed once each, from top to bottom")
+    for number, cell in enumerate(code, start=1):
+        if any(output.output_type == "error" for output in cell.outputs):
+            problems.append(f"cell {number} ended in an error")
+        if any(output.output_type == "stream" and output.name == "stderr" for output in cell.outputs):
+            problems.append(f"cell {number} wrote to standard error: warnings and progress bars do not belong in the book")
+        if folder and str(folder) in json.dumps(cell.outputs):
+            problems.append(f"cell {number} shows a path of this machine")
+        if "application/vnd.jupyter.widget-view+json" in json.dumps(cell.outputs):
+            problems.append(f"cell {number} holds a widget, whose page would ask another host for its script")
+    if (size := len(nbformat.writes(notebook).encode())) > LARGEST:
+        problems.append(f"it weighs {size / 1e6:.1f} MB; at most {LARGEST / 1e6:.1f} MB may be committed")
+    return problems
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

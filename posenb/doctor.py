@@ -1,0 +1,96 @@
+"""Is this a machine that the book runs on? Each problem in one line that says what to do."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from posenb import __version__
+
+_PYTHON = (3, 11)
+_OLDEST = {"torch": (2, 11), "torchvision": (0, 26), "opencv-python": (5,)}
+
+
+def check_versions(import_torchvision: bool = True) -> list[str]:
+    """What is wrong with the installed versions, a line each; nothing where all is well.
+
+    ``import_torchvision`` proves that torch and torchvision fit together, in a process of its own: seconds.
+    """
+    problems = []
+    if sys.version_info < _PYTHON:
+        problems.append(f"posenb needs Python 3.11 or newer, this is {sys.version.split()[0]}: choose another with PYTHON=")
+    installed = {name: _installed(name) for name in _OLDEST}
+    for name, found in installed.items():
+        oldest = ".".join(map(str, _OLDEST[name]))
+        if found is None or _numbers(found) < _OLDEST[name]:
+            problems.append(f"{name} is {found or 'missing'}: python -m pip install '{name}>={oldest}'")
+    if import_torchvision and installed["torch"] and installed["torchvision"]:
+        problems += check_pair()
+    if problem := _checkout_differs():
+        problems.append(problem)
+    return problems
+
+
+def check_pair() -> list[str]:
+    """Torch and torchvision must be built for each other: a CPU-only torch beside the index's torchvision is not."""
+    loading = subprocess.run([sys.executable, "-c", "import torchvision"], capture_output=True, text=True)
+    if loading.returncode == 0:
+        return []
+    last = loading.stderr.strip().splitlines()[-1:] or ["import torchvision failed"]
+    return [
+        f"torch {_installed('torch')} and torchvision {_installed('torchvision')} do not fit together ({last[0]}): "
+        "python -m pip install --force-reinstall torch torchvision"
+    ]
+
+
+def check_book(written_for: str) -> None:
+    """Print one line where a chapter was written for another version of the package; nothing where they match.
+
+    Versions match when they agree up to the last number: 0.1.0 and 0.1.7 do, 0.1.0 and 0.2.0 do not.
+    """
+    if problem := mismatch(written_for, __version__):
+        print(problem)
+
+
+def mismatch(written_for: str, installed: str) -> str:
+    """The line that :func:`check_book` prints for a pair of versions; empty where they match."""
+    series = ".".join(written_for.split(".")[:2])
+    if installed.split(".")[:2] == written_for.split(".")[:2]:
+        return ""
+    return (
+        f"This chapter was written for posenb {series}.x, you have {installed}: "
+        f'results may differ. Install the one that fits: python -m pip install "posenb=={series}.*"'
+    )
+
+
+def banner() -> None:
+    """Print what is wrong with this machine, a line each; nothing where all is well."""
+    for problem in check_versions():
+        print(problem)
+
+
+def _checkout_differs() -> str:
+    """Where Python finds posenb in a checkout whose version is not the one that was installed."""
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    found = _installed("posenb")
+    if not project.exists() or found is None:
+        return ""
+    written = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
+    if written == found == __version__:
+        return ""
+    return f"this checkout is posenb {written}, installed is {found}: python -m pip install --no-deps -e ."
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text.split("+")[0])[:3])

@@ -1,0 +1,127 @@
+"""Verdicts, intervals, records."""
+
+import json
+
+import numpy as np
+import pytest
+from jsonschema import ValidationError, validate
+
+from posenb import claims
+from posenb.claims import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, REPRODUCED, Measurement, bootstrap, judge
+from posenb.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("values", "margin", "verdict"),
+    [
+        ([1.0, 1.1, 0.9, 1.0, 1.05], None, REPRODUCED),
+        ([-1.0, -1.1, -0.9, -1.0, -1.05], None, NOT_REPRODUCED),
+        ([1.0, -1.0, 0.5, -0.5, 0.1], None, INCONCLUSIVE),
+        ([0.01, 0.0, -0.01], 0.05, REPRODUCED),
+        ([0.5, 0.51, 0.49], 0.05, NOT_REPRODUCED),
+        ([0.1, 0.0, -0.1], 0.05, INCONCLUSIVE),
+        ([1.0, 1.1], None, NOT_JUDGED),
+    ],
+)
+def test_the_rule(values, margin, verdict):
+    assert judge(values, margin).verdict == verdict
+
+
+def test_the_interval_is_students():
+    # t(.975, 4) = 2.776; standard deviation of 1..5 is 1.5811
+    found = judge([1, 2, 3, 4, 5])
+    assert found.low == pytest.approx(3 - 2.7764 * 1.5811 / 5**0.5, abs=1e-3)
+    assert found.high == pytest.approx(3 + 2.7764 * 1.5811 / 5**0.5, abs=1e-3)
+
+
+def _measurement(images: np.ndarray) -> Measurement:
+    return Measurement(float(images.mean()), images, lambda mean: float(mean.mean()), ["0" * 16], {})
+
+
+def test_the_bootstrap_is_that_of_the_mean():
+    images = np.random.default_rng(1).normal(2, 1, (400, 3))
+    low, high = bootstrap([_measurement(images)], draws=2000)
+    error = images.mean(axis=1).std() / 400**0.5
+    assert low == pytest.approx(images.mean() - 1.96 * error, abs=0.15 * error)
+    assert high == pytest.approx(images.mean() + 1.96 * error, abs=0.15 * error)
+
+
+def test_the_bootstrap_draws_the_same_images_for_all_seeds():
+    images = np.random.default_rng(1).normal(0, 1, (100, 1))
+    low, high = bootstrap([_measurement(images), _measurement(-images)])
+    assert low == pytest.approx(0, abs=1e-12) and high == pytest.approx(0, abs=1e-12)
+
+
+@pytest.fixture
+def record():
+    return {
+        "claim": "ADA-1",
+        "dataset": "body",
+        "profile": "full",
+        "statistic": "a number",
+        "seeds": [0, 1, 2],
+        "values": [1.0, 1.1, 0.9],
+        "mean": 1.0,
+        "interval": [0.75, 1.25],
+        "image_interval": [0.9, 1.1],
+        "verdict": "reproduced",
+        "runs": ["0123456789abcdef"],
+        "curves": [{}],
+        "provenance": {"posenb": "0.1.0", "commit": None, "finished": "2026-11-21T00:00:00+00:00"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("verdict", "splendid"), ("profile", "huge"), ("runs", []), ("interval", [1.0]), ("claim", "ada1")],
+)
+def test_the_schema_refuses(record, field, value):
+    validate(record, claims.schema())
+    with pytest.raises(ValidationError):
+        validate(record | {field: value}, claims.schema())
+    with pytest.raises(ValidationError):
+        validate(record | {"extra": 1}, claims.schema())
+
+
+def test_own_records_stand_before_published_ones(record, tmp_path, monkeypatch):
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path))
+    for folder, mean in ((claims.published_folder(), 1.0), (claims.records_folder(), 2.0)):
+        folder.mkdir(parents=True)
+        (folder / "ADA-1.body.full.json").write_text(json.dumps(record | {"mean": mean}))
+    assert [found["mean"] for found in claims.records("ADA-1")] == [2.0]
+    assert claims.record("ADA-1", "body")["mean"] == 2.0
+    assert claims.record("ADA-1", "lsp") is None
+    assert list(claims.records("SHR-1")) == []
+
+
+def test_a_damaged_record_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path))
+    claims.records_folder().mkdir()
+    (claims.records_folder() / "ADA-1.body.full.json").write_text('{"claim": ')
+    with pytest.raises(UserError, match=r"ADA-1\.body\.full\.json is no valid record .*measure it again"):
+        list(claims.records())
+
+
+def test_an_unknown_claim_is_told(record):
+    with pytest.raises(UserError, match="no claim 'ADA-99' is registered; there are ADA-1"):
+        claims.find("ADA-99")
+
+
+def test_every_claim_can_be_measured(tmp_path, monkeypatch):
+    """At smoke, with its own function: the record agrees with the schema, and nothing is judged."""
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path))
+    for claim in claims.CLAIMS.values():
+        found = claims.measure(claim.id, "smoke", "body", [0], device="cpu")
+        assert found["verdict"] == NOT_JUDGED and found["interval"] is None
+        assert found == claims.record(claim.id, "body", ["smoke"])
+        assert "not judged" in claims.sentence(found)
+
+
+def test_published_records_are_valid_and_follow_the_rule():
+    for path in claims.published_folder().glob("*.json"):
+        found = json.loads(path.read_text())
+        validate(found, claims.schema())
+        verdict = judge(found["values"], claims.CLAIMS[found["claim"]].margin)
+        assert found["verdict"] == verdict.verdict
+        assert found["mean"] == pytest.approx(verdict.mean)
+        assert found["statistic"] == claims.CLAIMS[found["claim"]].statistic

@@ -1,0 +1,95 @@
+"""The command line: what newcomers type, and what they mistype."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from posenb import cli, runs
+from posenb.errors import UserError
+from tests.tiny import tiny_spec
+
+runner = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A store with one run."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSENB_HOME", str(folder))
+        runs.train(tiny_spec(), device="cpu")
+        yield folder
+
+
+KEY = tiny_spec().key
+
+
+def call(*words: str):
+    return runner.invoke(cli.app, list(words))
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["reproduce"], ["data"], ["train"], ["evaluate"], ["predict"], ["runs"], ["claims"], ["runs", "list"]]
+)
+def test_every_command_explains_itself(words):
+    done = call(*words, "--help")
+    assert done.exit_code == 0 and "Usage" in done.output
+
+
+def test_runs_list_show_evaluate(home):
+    assert KEY in call("runs", "list").output
+    shown = call("runs", "show", KEY[:6])
+    assert '"soft_cross_entropy"' in shown.output and "threads" in shown.output
+    scored = call("evaluate", KEY[:6], "--samples", "16")
+    assert scored.exit_code == 0 and "pck/left_wrist" in scored.output
+
+
+def test_train_with_options_and_predict(home, tmp_path):
+    words = "train --steps 2 --batch 4 --size 32 --samples 8 --set loss=mse --set augmentation.rotation=10 "
+    words += "--network-set widths=[8,8] --device cpu --precision 32-true"
+    done = call(*words.split())
+    assert done.exit_code == 0, done.output
+    key = done.output.split()[1]
+    options = runs.find(key).spec.method_options()
+    assert options.loss == "mse" and options.augmentation.rotation == 10 and options.augmentation.flip == 0.5
+    cv2.imwrite(str(tmp_path / "me.png"), np.zeros((50, 40, 3), np.uint8))
+    done = call("predict", key, str(tmp_path / "me.png"), "--out", str(tmp_path / "out"), "--table", "coco")
+    assert done.exit_code == 0 and json.loads((tmp_path / "out" / "predictions.json").read_text())["annotations"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "--dataset", "faces"], "data set must be one of"),
+        (["train", "--set", "loss"], "must be NAME=VALUE"),
+        (["train", "--set", "speed=1"], "has no option speed"),
+        (["train", "--set", "augmentation.speed=1"], "has no option speed"),
+        (["train", "--precision", "half"], "precision must be"),
+        (["train", "--network", "big"], "network must be one of"),
+        (["train", "--method", "magic"], "method must be one of"),
+        (["runs", "show", "nothing"], "no finished run"),
+        (["claims", "XYZ-1"], "no claim"),
+        (["predict", "nothing", "x.png"], "no finished run"),
+    ],
+)
+def test_mistakes_are_one_line(home, words, message):
+    done = call(*words)
+    assert isinstance(done.exception, UserError) and message in str(done.exception)
+    assert "\n" not in str(done.exception)
+
+
+def test_claims_are_printed(home):
+    done = call("claims", "ADA-1")
+    assert "bowl shape" in done.output and "statistic" in done.output
+
+
+def test_the_installed_command_prints_a_mistake_and_exits_with_2(home):
+    command = [sys.executable, "-c", "from posenb.cli import main; main()", "runs", "remove", "zzzz"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "posenb: no run starts with 'zzzz': see `posenb runs list`\n"

@@ -1,0 +1,48 @@
+"""Atomic writing, checked reading."""
+
+import json
+
+import pytest
+import torch
+
+from posenb import files
+
+
+def test_tensors_round_trip_and_damage_is_noticed(tmp_path):
+    path = tmp_path / "deep" / "state.pt"
+    files.save_tensors({"a": torch.arange(1000.0), "b": [1, "two"]}, path)
+    assert torch.equal(files.load_tensors(path)["a"], torch.arange(1000.0))
+    whole = path.read_bytes()
+    at = whole.index(torch.arange(1000.0).numpy().tobytes()[400:440])
+    for damaged in (whole[:-50], whole[:200], b"", whole[:at] + b"\xff" + whole[at + 1 :]):
+        path.write_bytes(damaged)
+        with pytest.raises(OSError, match=r"state\.pt is damaged"):
+            files.load_tensors(path)
+
+
+def test_code_in_a_checkpoint_is_refused(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (print, ("owned",))
+
+    torch.save({"x": Evil()}, tmp_path / "evil.pt")
+    with pytest.raises(Exception, match=r"(?s)weights_only|Weights only|damaged"):
+        files.load_tensors(tmp_path / "evil.pt")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "value.json"
+    files.save_json({"a": 1}, path)
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.Path, "write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        files.save_json({"a": 2}, path)
+    assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_json_has_no_nan(tmp_path):
+    files.save_json({"a": [float("nan"), 1.5], "b": float("inf")}, tmp_path / "x.json")
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": [None, 1.5], "b": None}

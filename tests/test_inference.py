@@ -1,0 +1,101 @@
+"""Poses in pictures of one's own: geometry, files, mistakes."""
+
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from posenb import inference
+from posenb.errors import UserError
+from posenb.skeletons import LSP14
+from tests.tiny import tiny_method
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for name, shape in (("a.png", (40, 60)), ("b.jpg", (64, 32))):
+        cv2.imwrite(str(folder / name), generator.integers(0, 255, (*shape, 3), dtype=np.uint8))
+    return folder
+
+
+class Marker:
+    """Stands for a method that finds the brightest spot for every joint, exactly."""
+
+    setting = tiny_method().setting
+
+    def predict(self, images):
+        flat = images.float().sum(dim=1).flatten(1).argmax(dim=1)
+        width = images.shape[-1]
+        points = np.stack([flat % width + 0.5, flat // width + 0.5], -1)
+        import torch
+
+        found = torch.tensor(points).float()[:, None].expand(-1, 14, -1)
+        return found, torch.ones(len(images), 14)
+
+
+@pytest.mark.parametrize("box", [(0, 0, 128, 96), (20, 10, 64, 64), (40, 20, 50, 70), (-10, -10, 120, 90)])
+def test_a_point_found_in_a_box_lands_on_its_place_in_the_picture(box):
+    pixels = np.zeros((96, 128, 3), np.uint8)
+    pixels[42:47, 58:63] = 255  # its centre is (60.5, 44.5)
+    pose = inference.poses(Marker(), inference.Frame("x", pixels), [box])[0]  # type: ignore[arg-type]
+    unit = max(box[2], box[3]) / 32
+    assert np.abs(pose.points - [60.5, 44.5]).max() <= 0.5 * unit + 2.5
+
+
+def test_a_folder_becomes_a_table_and_overlays(pictures, tmp_path):
+    out = tmp_path / "out"
+    assert inference.run(tiny_method().eval(), pictures, out) == 2
+    with (out / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 28 and rows[0]["image"] == "a.png" and rows[0]["joint"] == LSP14.joints[0]
+    shown = cv2.imread(str(out / "a.pose.png"))
+    assert shown.shape == (40, 60, 3)
+    assert not list(out.glob("*.partial*"))
+
+
+def test_coco_json_has_what_coco_readers_want(pictures, tmp_path):
+    boxes = {"a.png": [(5.0, 5.0, 20.0, 30.0), (30.0, 5.0, 20.0, 30.0)]}
+    assert inference.run(tiny_method().eval(), pictures, tmp_path, boxes, "coco", overlays=False) == 2
+    found = json.loads((tmp_path / "predictions.json").read_text())
+    assert [image["file_name"] for image in found["images"]] == ["a.png"]
+    assert len(found["annotations"][0]["keypoints"]) == 3 * 14
+    assert found["categories"][0]["keypoints"] == list(LSP14.joints)
+    assert not list(tmp_path.glob("*.pose.png"))
+
+
+def test_a_video_becomes_a_video(tmp_path):
+    source = tmp_path / "walk.mp4"
+    writer = cv2.VideoWriter(str(source), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
+    for k in range(5):
+        writer.write(np.full((48, 64, 3), 40 * k, np.uint8))
+    writer.release()
+    assert inference.run(tiny_method().eval(), source, tmp_path / "out") == 5
+    assert len(list(inference.frames(tmp_path / "out" / "walk.pose.mp4"))) == 5
+
+
+@pytest.mark.parametrize("name", ["missing.png", "text.png", "empty.png", "text.mp4", "missing.mp4", "folder"])
+def test_unreadable_sources_are_one_line(name, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(UserError, match=r"does not exist|not a readable|holds no image"):
+        list(inference.frames(tmp_path / name))
+
+
+@pytest.mark.parametrize("text", ["image,x,y\na,1,2\n", "image,x,y,width,height\na,1,2,zero,4\n", ""])
+def test_wrong_boxes_are_one_line(text, tmp_path):
+    path = tmp_path / "boxes.csv"
+    path.write_text(text)
+    if text:
+        with pytest.raises(UserError, match="columns image, x, y, width, height"):
+            inference.read_boxes(path)
+    else:
+        assert inference.read_boxes(path) == {}
+    with pytest.raises(UserError, match="cannot be read"):
+        inference.read_boxes(tmp_path / "none.csv")
