@@ -229,7 +229,9 @@ def problems_of(notebook: NotebookNode, folder: Path | None = None) -> list[str]
         if any(output.output_type == "error" for output in cell.outputs):
             problems.append(f"cell {number} ended in an error")
         if any(output.output_type == "stream" and output.name == "stderr" for output in cell.outputs):
-            problems.append(f"cell {number} wrote to standard error: warnings and progress bars do not belong in the book")
+            problems.append(
+                f"cell {number} wrote to standard error: warnings and progress bars do not belong in the book"
+            )
         if folder and str(folder) in json.dumps(cell.outputs):
             problems.append(f"cell {number} shows a path of this machine")
         if "application/vnd.jupyter.widget-view+json" in json.dumps(cell.outputs):

@@ -22,7 +22,9 @@ def check_versions(import_torchvision: bool = True) -> list[str]:
     """
     problems = []
     if sys.version_info < _PYTHON:
-        problems.append(f"posenb needs Python 3.11 or newer, this is {sys.version.split()[0]}: choose another with PYTHON=")
+        problems.append(
+            f"posenb needs Python 3.11 or newer, this is {sys.version.split()[0]}: choose another with PYTHON="
+        )
     installed = {name: _installed(name) for name in _OLDEST}
     for name, found in installed.items():
         oldest = ".".join(map(str, _OLDEST[name]))

@@ -13,7 +13,8 @@ from torch import Tensor
 
 # OpenCV addresses images with 16-bit signed integers
 _OPENCV_MOST_ROWS = 32_767
-_OPENCV_STEPS = 32
+# the finest steps of a pixel that a float32 holds exactly up to that row
+_OPENCV_STEPS = 512
 
 
 def affine(angle: Tensor, scale: Tensor, center: tuple[float, float], flip: Tensor | None = None) -> Tensor:
@@ -91,8 +92,7 @@ def _warp_opencv(images: Tensor, matrix: Tensor, size: tuple[int, int]) -> Tenso
     if count > most:
         parts = zip(images.split(most), matrix.split(most), strict=True)
         return torch.cat([_warp_opencv(part, some, size) for part, some in parts])
-    # in 32nds of a pixel, the steps in which OpenCV resamples: rounded here, because its own rounding would depend on
-    # how far down the tall picture an image lies
+    # in steps, so that rounding does not depend on how far down the tall picture an image lies
     inverse = (torch.linalg.inv(matrix.double()) * _OPENCV_STEPS).float()
     a, b, c, d, e, f = (inverse[:, i, j, None, None] for i in (0, 1) for j in (0, 1, 2))
     rows = torch.arange(size[0], dtype=torch.float32)[:, None] + 0.5

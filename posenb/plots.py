@@ -23,9 +23,9 @@ P = ParamSpec("P")
 
 LEFT, RIGHT, MIDDLE = "#0173b2", "#de8f05", "#949494"  # of seaborn's colour-blind palette
 LABEL, ANSWER = "#ffffff", "#029e73"
-_STYLE = {
-    "figure.dpi": 110,
-    "savefig.dpi": 110,
+_STYLE: Any = {
+    "figure.dpi": 100,
+    "savefig.dpi": 100,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
@@ -65,7 +65,13 @@ def _draw_pose(axes: Axes, points: Tensor, visible: Tensor, skeleton: Skeleton, 
     )
     shown = [k for k in range(len(skeleton)) if visible[k]]
     axes.scatter(
-        *xy[shown].T, s=3.5 * width, c=[_side(skeleton, k) for k in shown], edgecolors="w", linewidths=0.3, zorder=3
+        xy[shown, 0],
+        xy[shown, 1],
+        s=3.5 * width,
+        c=[_side(skeleton, k) for k in shown],
+        edgecolors="w",
+        linewidths=0.3,
+        zorder=3,
     )
 
 
@@ -85,7 +91,7 @@ def people(
     points: Tensor | None = None,
     titles: Sequence[str] | None = None,
     poses: bool = True,
-    side: float = 1.15,
+    side: float = 1.05,
 ) -> Figure:
     """A contact sheet of samples with their skeletons: left limbs blue, right ones orange.
 
@@ -118,7 +124,7 @@ def joints(data: PoseDataset, sample: int = 0) -> Figure:
     """One sample, large, with its joints numbered and named."""
     data = data.cropped()
     names = data.skeleton.joints
-    figure, (axes, text) = plt.subplots(1, 2, figsize=(6.2, 3.4), width_ratios=(1.15, 1))
+    figure, (axes, text) = plt.subplots(1, 2, figsize=(6.0, 3.1), width_ratios=(1.15, 1))
     axes.imshow(_picture(data.images[sample]), interpolation="lanczos")
     _draw_pose(axes, data.points[sample], data.visible[sample], data.skeleton, 2.2)
     middle = data.points[sample][data.visible[sample]].mean(dim=0).numpy()
@@ -153,7 +159,7 @@ def _ink(colour: str) -> str:
 
 
 @_figure
-def heatmaps(image: Tensor, maps: Tensor, names: Sequence[str], columns: int = 6, side: float = 1.2) -> Figure:
+def heatmaps(image: Tensor, maps: Tensor, names: Sequence[str], columns: int = 6, side: float = 1.1) -> Figure:
     """Maps ``(K, h, w)`` laid over their image ``(3, H, W)``, each scaled to its own maximum, which its title gives."""
     figure, axes = _grid(len(names), columns, side)
     height, width = image.shape[-2:]

@@ -51,7 +51,7 @@ def foundations(profile: str, dataset: str, seed: int = 0) -> Spec:
     check(profile)
     steps = {"smoke": 4, "quick": 4000 if dataset == "lsp" else 1200, "full": 6000, "paper": 60_000}[profile]
     budget = Budget(steps=steps, batch=16 if profile == "smoke" else 32, evaluations=min(steps, 12), snapshots=4)
-    options: dict[str, Any] = {"loss": "soft_cross_entropy"}
+    options: dict[str, Any] = {"loss": "soft_cross_entropy", "sigma": 1.0}
     return Spec(options=options, data=_data(profile, dataset), network=_network(profile), budget=budget, seed=seed)
 
 

@@ -137,9 +137,7 @@ def _why_stale(target: Path, made_from: Mapping[str, str]) -> str:
 # ------------------------------------------------------------------------------------------------------ executing
 
 
-def execute(
-    jobs: Sequence[Job], workers: int = 1, report: Callable[[Done], None] = lambda done: None
-) -> list[Done]:
+def execute(jobs: Sequence[Job], workers: int = 1, report: Callable[[Done], None] = lambda done: None) -> list[Done]:
     """Execute jobs in ``workers`` processes that share the cores; a job that fails does not stop the others."""
     if not jobs:
         return []
@@ -207,7 +205,7 @@ def kernel_environment(threads: int) -> Iterator[None]:
         # the kernel's warning that its connection to us, on this machine, is not encrypted
         config = Path(settings) / "profile_default" / "ipython_kernel_config.py"
         config.parent.mkdir()
-        config.write_text("c.IPKernelApp.log_level = 40\n")
+        config.write_text("c.IPKernelApp.log_level = 50\n")
         ours = {
             # the kernel of this environment, also where the user has installed another under the same name
             "JUPYTER_PREFER_ENV_PATH": "1",
@@ -263,7 +261,9 @@ def publish(names: Iterable[str] = (), build: Path | None = None) -> list[Path]:
             problems.append(f"{job.chapter.name}: {job.reason}")
             continue
         notebook = chapters.read(job.target)
-        problems += [f"{job.chapter.name}: {line}" for line in chapters.problems_of(notebook, job.chapter.folder.parent)]
+        problems += [
+            f"{job.chapter.name}: {line}" for line in chapters.problems_of(notebook, job.chapter.folder.parent)
+        ]
         # hashes of the package would change in every commit; whoever reads the notebook needs the rest
         notebook.metadata["posenb"].pop("made_from")
         ready.append((notebook, job.chapter.published))

@@ -6,6 +6,7 @@ The site works from disk: no page asks another host for anything.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -95,9 +96,10 @@ def _jupyter_book(source: Path, target: Path, log: Path) -> Path:
     # Sphinx imports the package for its API pages: that takes no graphics card and no settings of the user's
     environment = {**os.environ, "PYTHONPATH": str(chapters.root()), "NO_COLOR": "1", "MPLBACKEND": "agg"}
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
-    log.write_text(result.stdout + result.stderr, encoding="utf-8")
+    said = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout + result.stderr)
+    log.write_text(said, encoding="utf-8")
     if result.returncode:
-        warnings = [line for line in log.read_text().splitlines() if "WARNING" in line or "ERROR" in line]
+        warnings = list(dict.fromkeys(line for line in said.splitlines() if "WARNING" in line or "ERROR" in line))
         first = warnings[0].replace(f"{source}{os.sep}", "") if warnings else "Jupyter Book failed"
         raise UserError(f"{first} ({len(warnings)} warnings in all; see {log})")
     return target / "_build" / "html"

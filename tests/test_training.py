@@ -84,3 +84,11 @@ def test_a_device_that_is_not_there_is_told_in_one_line():
     with pytest.raises(UserError, match="not available") as caught:
         make_fabric("32-true", "no such device")
     assert "\n" not in str(caught.value)
+
+
+def test_tensorboard_logs_are_an_option(tmp_path):
+    pytest.importorskip("tensorboard", reason="the extra 'logs' is not installed")
+    method, budget = tiny_method(), Budget(3, 8, "32-true", evaluations=1)
+    fabric = make_fabric("32-true", "cpu")
+    fit(method, {"train": tiny_data(8)}, lambda: {"pck": 0.25}, budget, 0, fabric, tmp_path, logs=True)
+    assert list((tmp_path / "logs").glob("events.out.tfevents.*"))

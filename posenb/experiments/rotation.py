@@ -28,37 +28,36 @@ class Curves(NamedTuple):
 def loss_over_rotation(method: Supervised, data: PoseDataset, angles: tuple[int, ...] = ANGLES) -> NDArray[np.float64]:
     """The method's own training loss of each image turned by each angle, ``(N, A)``.
 
+    A mean over the joints that are in view, so that those which a turn moves out of it do not make it look easier.
+
     Args:
         method: in evaluation mode.
         data: N images; their margin shows real surroundings where corners turn into view.
         angles: degrees, positive counter-clockwise as seen.
     """
     method.eval()
-    columns = []
-    for angle in angles:
+    batch = data.batch(torch.arange(len(data)))
+    losses = np.empty((len(data), len(angles)))
+    for column, angle in enumerate(angles):
         drawn = augment.still(len(data))
         drawn.angle.fill_(angle)
-        everything = torch.arange(len(data))
-        sample = augment.apply(data.batch(everything), drawn, method.setting.size, data.skeleton)
+        sample = augment.apply(batch, drawn, method.setting.size, data.skeleton)
         maps = [stack.float() for stack in method.network(sample.images)]
-        # the loss is a mean over images: of one image at a time it is that image's
-        one_each = zip(
-            *(stack.split(1) for stack in maps), sample.points.split(1), sample.visible.split(1), strict=True
-        )
-        columns.append(
-            [
-                method.loss(list(stacks), augment.Sample(sample.images[:1], points, visible)).item()
-                for *stacks, points, visible in one_each
-            ]
-        )
-    return np.array(columns).T
+        # the loss is a mean over images and joints: of one image at a time it is that image's
+        for row in range(len(data)):
+            one = augment.Sample(*(field[row : row + 1] for field in sample))
+            in_view = one.visible.float().mean().item()
+            loss = method.loss([stack[row : row + 1] for stack in maps], one).item()
+            losses[row, column] = loss / in_view if in_view else np.nan
+    return losses
 
 
 def curves(run: runs.Run, count: int = 300) -> Curves:
     """Loss over rotation at every snapshot of a run, on the first ``count`` images of its final evaluation."""
     data = run.spec.data.load("final", margin=run.spec.data.margin)[:count]
-    losses = [loss_over_rotation(run.at(step), data) for step in run.snapshots]  # type: ignore[arg-type]
-    return Curves(run.snapshots, ANGLES, np.stack(losses))
+    losses = np.stack([loss_over_rotation(run.at(step), data) for step in run.snapshots])  # type: ignore[arg-type]
+    complete = np.isfinite(losses).all(axis=(0, 2))  # an image without a joint in view has no loss
+    return Curves(run.snapshots, ANGLES, losses[:, complete])
 
 
 def bowl_depth(losses: NDArray[np.float64]) -> float:

@@ -144,7 +144,8 @@ class Hourglass(nn.Module):
         )
         self.hourglasses = nn.ModuleList(Bridged(o) for _ in range(o.stacks))
         self.features = nn.ModuleList(
-            nn.Sequential(_place(o), nn.Conv2d(c, c, 1, bias=False), norm(c, o.norm), nn.ReLU()) for _ in range(o.stacks)
+            nn.Sequential(_place(o), nn.Conv2d(c, c, 1, bias=False), norm(c, o.norm), nn.ReLU())
+            for _ in range(o.stacks)
         )
         self.heads = nn.ModuleList(nn.Conv2d(c, joints, 1) for _ in range(o.stacks))
         # a stack's features and maps flow on into the next

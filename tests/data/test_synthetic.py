@@ -43,11 +43,11 @@ def average_build(count: int = 1) -> Build:
 @pytest.mark.parametrize("kind", MAKERS)
 def test_same_seed_same_pictures_whatever_the_count(kind: str) -> None:
     make = MAKERS[kind]
-    many = make(BLOCK + 20, size=24, seed=5, cache=False)
-    few = make(BLOCK + 3, size=24, seed=5, cache=False)
+    many = make(BLOCK + 20, size=16, seed=5, cache=False)
+    few = make(BLOCK + 3, size=16, seed=5, cache=False)
     assert same(many[: BLOCK + 3], few)
-    assert same(make(4, size=24, seed=5, cache=False), few[:4])
-    other = make(4, size=24, seed=6, cache=False)
+    assert same(make(4, size=16, seed=5, cache=False), few[:4])
+    other = make(4, size=16, seed=6, cache=False)
     assert not torch.equal(other.images, few.images[:4])
     assert (other.points - few.points[:4]).abs().max() > 0.5
 
@@ -78,11 +78,11 @@ def test_joint_sets_label_the_same_pictures(skeleton: Skeleton) -> None:
 
 
 def test_visible_is_inside_the_stored_image() -> None:
-    data = synthetic.body(300, size=32, difficulty=1.0, cache=False)
+    data = synthetic.body(BLOCK, size=32, difficulty=1.0, cache=False)
     inside_image = ((data.points >= 0) & (data.points <= 32)).all(-1)
     assert torch.equal(data.visible, inside_image)
     assert 0.02 < (~data.visible).float().mean() < 0.4
-    wide = synthetic.body(300, size=32, difficulty=1.0, margin=16, cache=False)
+    wide = synthetic.body(BLOCK, size=32, difficulty=1.0, margin=16, cache=False)
     assert (~wide.visible).float().mean() < (~data.visible).float().mean()
 
 
@@ -95,9 +95,9 @@ def test_easy_people_are_whole_large_and_hardly_occluded() -> None:
 
 
 def test_difficulty_hides_more_and_spreads_poses() -> None:
-    levels = [synthetic.body(BLOCK, size=32, difficulty=d, cache=False) for d in (0.0, 0.5, 1.0)]
+    levels = [synthetic.body(BLOCK, size=16, difficulty=d, cache=False) for d in (0.0, 0.5, 1.0)]
     hidden = [(d.occluded | ~d.visible).float().mean().item() for d in levels]
-    spread = [(d.points[:, 0] / 32).std(0).mean().item() for d in levels]
+    spread = [(d.points[:, 0] / 16).std(0).mean().item() for d in levels]
     scales = [d.reference.log().std().item() for d in levels]
     for measured in (hidden, spread, scales):
         assert measured[0] < measured[1] < measured[2], measured

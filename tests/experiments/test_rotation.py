@@ -22,6 +22,7 @@ def test_the_loss_at_zero_degrees_is_the_loss_of_the_images_as_they_are():
     sample = augment.apply(data.batch(torch.arange(6)), augment.still(6), (32, 32), data.skeleton)
     with torch.inference_mode():
         whole = method.loss(method.network(sample.images), sample).item()
+    assert sample.visible.all()
     assert losses[:, 1].mean() == pytest.approx(whole, rel=1e-5)
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from posenb.data.synthetic.draws import BLOCK
 from posenb.home import data_folder
 
-RENDERER = 1
+RENDERER = 2
 """Raise it when the same arguments give other pictures: entries of other versions are then left alone."""
 
 

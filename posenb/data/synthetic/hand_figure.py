@@ -102,7 +102,7 @@ def draw_hand(hand: Hand, scale: Array, looks: Looks, light: Array, points: Arra
 
 
 def _nail(shapes: Shapes, hand: Hand, finger: int, radius: Array, key: Array, skin: Array) -> None:
-    """A nail on the finger's last bone, and two creases at its middle joint, where they face the viewer."""
+    """A nail on the finger's last bone, where its back faces the viewer."""
     tip, before = hand.joints[:, 4 * finger + 4, :2], hand.joints[:, 4 * finger + 3, :2]
     back, heading = hand.backs[:, finger], tip - before
     middle = before + 0.86 * heading + 0.72 * radius * back[:, :2]

@@ -32,16 +32,16 @@ class Film:
 def sample_film(draws: Draws, size: tuple[int, int], difficulty: float) -> Film:
     """Contrast, brightness, blur and grain, all growing with the difficulty."""
     h, w = size
+    # one sheet for all pictures, of which each shows another part
     rng = np.random.default_rng(0)
-    sheet = rng.normal(0, 1.2 + 6 * difficulty, (h + 64, w + 64, 1)) + rng.normal(
-        0, 0.6 + 2 * difficulty, (h + 64, w + 64, 3)
-    )
+    grey = rng.normal(0, 0.7 + 3 * difficulty, (h + 64, w + 64, 1))
+    sheet = grey + rng.normal(0, 0.4 + 1.2 * difficulty, (h + 64, w + 64, 3))
     gain = 1 - difficulty * draws.uniform(0, 0.5)
     lift = (1 - gain) * draws.uniform(40, 200)
     return Film(
         gain=gain,
         lift=lift,
-        blur=np.where(draws.chance(0.3 * difficulty), draws.uniform(0.45, 0.8), 0.0) * max(1.0, max(size) / 96),
+        blur=np.where(draws.chance(0.3 * difficulty), draws.uniform(0.45, 0.8), 0.0) * max(1.0, max(size) / 160),
         grain=np.round(sheet).astype(np.int16),
         shift=draws.uniform(0, 64, 2).astype(np.int64),
     )
