@@ -40,6 +40,9 @@ class HRNet(nn.Module):
             out_indices=(1,),
             feature_location="",
         )
+        # what the last fusion makes for the lower resolutions is never read, so it would never learn
+        last = self.backbone.stage4[-1]
+        last.fuse_layers = last.fuse_layers[:1]
         self.head = nn.Conv2d(o.width, joints, 1)
 
     def forward(self, images: Tensor) -> list[Tensor]:

@@ -69,8 +69,14 @@ def test_global_random_states_are_left_alone_and_do_not_matter(name, options):
 def test_the_gpus_random_state_is_left_alone():
     torch.cuda.manual_seed(5)
     before = torch.cuda.get_rng_state()
-    models.create(*TINY["small"][:1], 4, TINY["small"][1], 1)
+    models.create("small", 4, {}, 1)
     assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+@pytest.mark.slow
+def test_hrnet_has_as_many_weights_as_published_for_pose():
+    # Sun et al. 2019, table 1: HRNet-W32 28.5M for COCO's 17 joints
+    assert round(models.parameters(models.create("hrnet", 17)) / 1e6, 1) == 28.5
 
 
 @pytest.mark.parametrize(
