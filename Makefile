@@ -33,8 +33,8 @@ $(READY): requirements.lock pyproject.toml
 		|| { echo '$(PYTHON) cannot make virtual environments: install its venv module (on Debian and Ubuntu: python3-venv)'; rm -rf .venv; exit 1; }
 	@echo 'Installing what requirements.lock lists into .venv (once; some minutes, a few GB on Linux)'
 	@{ $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV) \
-		&& VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock \
-		&& VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e . ; } \
+		&& $(BIN)/uv pip install --python $(BIN)/python --quiet --require-hashes -r requirements.lock \
+		&& $(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation -e . ; } \
 		|| { echo 'The packages could not be installed: the lines above say why. Is there a connection to a package index, and room on the disk?'; exit 1; }
 	@touch $@
 
@@ -51,7 +51,7 @@ test-fast: $(READY)
 	@$(PYTEST) -m 'not slow and not browser' && echo 'make test-fast: passed' || { echo 'make test-fast: FAILED, see above'; exit 1; }
 
 check: $(READY)
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m posenb.chapters \
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m posenb.publish --check \
 		&& echo 'make check: passed' || { echo 'make check: FAILED, see above'; exit 1; }
 
 # a click on a chapter, either half, opens it as a notebook with its outputs
@@ -65,7 +65,7 @@ lab: $(READY) $(LAB_SETTINGS)
 	@JUPYTER_PREFER_ENV_PATH=1 $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book
 
 publish: $(READY)
-	@$(BIN)/posenb reproduce --no-site && $(BIN)/python -m posenb.reproduce \
+	@$(BIN)/posenb reproduce --no-site && $(BIN)/python -m posenb.publish \
 		&& echo 'make publish: review the notebooks with git diff, then commit them' || { echo 'make publish: FAILED, see above'; exit 1; }
 
 lock: $(READY)

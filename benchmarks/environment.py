@@ -57,7 +57,7 @@ class Peers:
         self.versions: dict[str, str] = self._read()
 
     def seconds(self, case: str, seconds: float) -> float:
-        """The shortest call of a case.
+        """Seconds a call of a case.
 
         Raises:
             RuntimeError: where the peer failed, with its message.

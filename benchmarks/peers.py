@@ -1,6 +1,6 @@
 """The peers' side: runs in their own environment, measures a case for each line of JSON that it reads.
 
-A request is ``{"case": NAME, "seconds": S}``, its answer ``{"seconds": shortest call}`` or ``{"error": why}``. So the
+A request is ``{"case": NAME, "seconds": S}``, its answer ``{"seconds": seconds a call}`` or ``{"error": why}``. So the
 caller can interleave peers with posenb, and imports are paid once.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 import cv2
 import inputs
 import numpy as np
-from timing import Work, shortest, use_threads
+from timing import Work, duration, use_threads
 
 PACKAGES = ("albumentations", "kornia", "mmcv-lite", "mmengine-lite", "mmpose", "numpy", "opencv-python", "torch")
 
@@ -174,7 +174,7 @@ def serve() -> None:
         try:
             if name not in works:
                 works[name] = known[name]()
-            answer: dict[str, Any] = {"seconds": shortest(works[name], request["seconds"])}
+            answer: dict[str, Any] = {"seconds": duration(works[name], request["seconds"])}
         except Exception as error:  # a peer that fails is reported, and costs its own rows alone
             answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
         print(json.dumps(answer), file=answers)

@@ -1,13 +1,14 @@
 """Measure posenb's speed as ratios: to its peers, to a naive loop, to the limit.
 
-All who do one subject's work take turns, round after round, on the same arrays and as many threads; the shortest call
-of each counts.
+All who do one subject's work take turns, round after round, on the same arrays and as many threads. The shortest call
+of each counts; with ``--threads 1`` the median of the processor time, which others on the machine hardly change.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
 from datetime import date
@@ -24,15 +25,18 @@ BUILD = HERE.parent / "_build"
 LARGEST_SHARE = 0.1  # of a training step that the input path may take
 
 
-def measured(subject: subjects.Subject, peers: environment.Peers | None, rounds: int, seconds: float) -> dict[str, Any]:
+def measured(
+    subject: subjects.Subject, peers: environment.Peers | None, threads: int, rounds: int, seconds: float
+) -> dict[str, Any]:
     """One subject's numbers: images a second of all, and posenb's ratio to each."""
+    present = {name: other for name, other in subject.others.items() if not other.workers or threads > 1}
     mine = subject.ours()
-    prepared = {name: other.prepare() for name, other in subject.others.items() if other.prepare}
-    best: dict[str, float] = {}
+    prepared = {name: other.prepare() for name, other in present.items() if other.prepare}
+    samples: dict[str, list[float]] = {"posenb": []}
     failed: dict[str, str] = {}
     for _ in range(rounds):
-        best["posenb"] = min(best.get("posenb", float("inf")), mine(seconds) / subject.images)
-        for name, other in subject.others.items():
+        samples["posenb"].append(mine(seconds) / subject.images)
+        for name, other in present.items():
             if name in failed or (name not in prepared and peers is None):
                 continue
             try:
@@ -44,11 +48,12 @@ def measured(subject: subjects.Subject, peers: environment.Peers | None, rounds:
             except RuntimeError as error:
                 failed[name] = str(error)
                 continue
-            best[name] = min(best.get(name, float("inf")), spent / other.images)
-    ours = best.pop("posenb")
+            samples.setdefault(name, []).append(spent / other.images)
+    durations = {name: timing.pick(of_rounds) for name, of_rounds in samples.items()}
+    ours = durations.pop("posenb")
     others = {
         name: {"images_per_second": 1 / spent, "ratio": spent / ours, "target": subject.others[name].target}
-        for name, spent in best.items()
+        for name, spent in durations.items()
     }
     return {
         "subject": subject.name,
@@ -88,27 +93,40 @@ def lines(result: dict[str, Any]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=subjects.GROUPS, default=list(subjects.GROUPS), metavar="NAME")
-    parser.add_argument("--quick", action="store_true", help="two short rounds: whether it runs, not how fast")
+    parser.add_argument("--quick", action="store_true", help="two rounds instead of ten: whether it runs, not how fast")
     parser.add_argument("--no-peers", action="store_true", help="install and measure no other library")
-    parser.add_argument("--threads", type=int, default=2, help="of every contender")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=2,
+        help="of every contender; 1 counts processor time, for a machine that others use too",
+    )
     parser.add_argument("--json", type=Path, default=BUILD / "benchmarks.json", metavar="OUT")
     options = parser.parse_args()
     timing.use_threads(options.threads)
-    rounds, seconds = (2, 0.1) if options.quick else (6, 0.3)
+    rounds, seconds = (2, 0.1) if options.quick else (10, 0.15)
     peers = None if options.no_peers else environment.Peers(environment.python(BUILD), options.threads)
     results = []
+    load = os.getloadavg()[0]
+    if load > 0.5 and options.threads > 1:
+        print(f"others are using this machine (load {load:.1f}): use --threads 1, or trust no ratio", file=sys.stderr)
     print("| what | posenb, img/s | of the limit | against | img/s | posenb is x times as fast | |")
     print("|---|---|---|---|---|---|---|")
     try:
         for make in (make for group in options.only for make in subjects.GROUPS[group]):
-            results.append(measured(make(), peers, rounds, seconds))
+            results.append(measured(make(), peers, options.threads, rounds, seconds))
             print(*lines(results[-1]), sep="\n", flush=True)
     finally:
         if peers:
             peers.close()
     record = {
         "date": date.today().isoformat(),
-        "machine": {"system": platform.system(), "processor": platform.machine(), "threads": options.threads},
+        "machine": {
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "threads": options.threads,
+            "load": load,
+        },
         "posenb": {"python": platform.python_version(), "torch": torch.__version__},
         "peers": peers.versions if peers else {},
         "rounds": rounds,

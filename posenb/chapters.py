@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,9 +20,6 @@ from posenb.files import save_text
 
 # What a chapter's `parameters` cell holds, and nothing else
 DEFAULTS: dict[str, Any] = {"profile": "quick", "dataset": "body", "seed": 0, "device": "auto"}
-
-# The most that a committed notebook may weigh
-LARGEST = 1_500_000
 
 
 @dataclass(frozen=True)
@@ -164,81 +160,6 @@ def read(path: Path) -> NotebookNode:
         return nbformat.read(path, as_version=4)
     except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError):
         raise UserError(f"{path} is no notebook: delete it, or make it again with `make publish`") from None
-
-
-# ------------------------------------------------------------------------------------------------- the two halves
-
-
-def check_pairs(known: Sequence[Chapter] | None = None) -> list[str]:
-    """How the two halves of the chapters disagree, a line each: cells, their order and kind, their text, their tags."""
-    problems = []
-    for chapter in chapters() if known is None else known:
-        if not chapter.published.exists():
-            problems.append(f"{chapter.name}: has no notebook half yet; run `make publish`")
-            continue
-        text, notebook = _inputs(chapter.notebook()), _inputs(read(chapter.published))
-        for number, (ours, theirs) in enumerate(zip(text, notebook, strict=False), start=1):
-            if ours != theirs:
-                what = next(part for part in ours if ours[part] != theirs[part])
-                problems.append(
-                    f"{chapter.name}: cell {number} ({_opening(ours)}) has another {what} in the notebook; "
-                    "edit the text half alone, then run `make publish`"
-                )
-                break
-        else:
-            if len(text) != len(notebook):
-                problems.append(
-                    f"{chapter.name}: {len(text)} cells in the text, {len(notebook)} in the notebook; run `make publish`"
-                )
-    if known is None:
-        texts = {chapter.name for chapter in chapters()}
-        orphans = [p.name for p in sorted((root() / "book").glob("[0-9][0-9]_*.ipynb")) if p.stem not in texts]
-        problems += [f"{name}: has no text half; delete it" for name in orphans]
-    return problems
-
-
-def _inputs(notebook: NotebookNode) -> list[dict[str, Any]]:
-    return [
-        {
-            "kind": cell.cell_type,
-            "text": cell.source.strip("\n"),
-            "tags": cell.metadata.get("tags", []),
-            "figure": cell.metadata.get("mystnb", {}),
-        }
-        for cell in notebook.cells
-    ]
-
-
-def _opening(cell: dict[str, Any]) -> str:
-    return repr(next(iter(cell["text"].splitlines()), "")[:40])
-
-
-def problems_of(notebook: NotebookNode, folder: Path | None = None) -> list[str]:
-    """Why an executed notebook may not be committed, a line each.
-
-    Args:
-        notebook: executed and cleaned.
-        folder: the checkout; its path may not stand in any output.
-    """
-    problems = []
-    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-    counts = [cell.execution_count for cell in code]
-    if counts != list(range(1, len(code) + 1)):
-        problems.append("its cells were not executed once each, from top to bottom")
-    for number, cell in enumerate(code, start=1):
-        if any(output.output_type == "error" for output in cell.outputs):
-            problems.append(f"cell {number} ended in an error")
-        if any(output.output_type == "stream" and output.name == "stderr" for output in cell.outputs):
-            problems.append(
-                f"cell {number} wrote to standard error: warnings and progress bars do not belong in the book"
-            )
-        if folder and str(folder) in json.dumps(cell.outputs):
-            problems.append(f"cell {number} shows a path of this machine")
-        if "application/vnd.jupyter.widget-view+json" in json.dumps(cell.outputs):
-            problems.append(f"cell {number} holds a widget, whose page would ask another host for its script")
-    if (size := len(nbformat.writes(notebook).encode())) > LARGEST:
-        problems.append(f"it weighs {size / 1e6:.1f} MB; at most {LARGEST / 1e6:.1f} MB may be committed")
-    return problems
 
 
 def _hash(*parts: str) -> str:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,10 +16,10 @@ _PYTHON = (3, 11)
 _OLDEST = {"torch": (2, 11), "torchvision": (0, 26), "opencv-python": (5,)}
 
 
-def check_versions(import_torchvision: bool = True) -> list[str]:
+def check_versions(imports: bool = True) -> list[str]:
     """What is wrong with the installed versions, a line each; nothing where all is well.
 
-    ``import_torchvision`` proves that torch and torchvision fit together, in a process of its own: seconds.
+    ``imports`` proves that torch fits torchvision and that OpenCV loads, in processes of their own: seconds.
     """
     problems = []
     if sys.version_info < _PYTHON:
@@ -30,8 +31,10 @@ def check_versions(import_torchvision: bool = True) -> list[str]:
         oldest = ".".join(map(str, _OLDEST[name]))
         if found is None or _numbers(found) < _OLDEST[name]:
             problems.append(f"{name} is {found or 'missing'}: python -m pip install '{name}>={oldest}'")
-    if import_torchvision and installed["torch"] and installed["torchvision"]:
+    if imports and installed["torch"] and installed["torchvision"]:
         problems += check_pair()
+    if imports and installed["opencv-python"]:
+        problems += check_opencv()
     if problem := _checkout_differs():
         problems.append(problem)
     return problems
@@ -46,6 +49,18 @@ def check_pair() -> list[str]:
     return [
         f"torch {_installed('torch')} and torchvision {_installed('torchvision')} do not fit together ({last[0]}): "
         "python -m pip install --force-reinstall torch torchvision"
+    ]
+
+
+def check_opencv() -> list[str]:
+    """The wheel with windows needs the system's libGL, which bare machines lack; the headless wheel does not."""
+    loading = subprocess.run([sys.executable, "-c", "import cv2"], capture_output=True, text=True)
+    if loading.returncode == 0:
+        return []
+    last = loading.stderr.strip().splitlines()[-1:] or ["import cv2 failed"]
+    return [
+        f"OpenCV cannot be imported ({last[0]}): python -m pip uninstall -y opencv-python && "
+        "python -m pip install --force-reinstall --no-deps 'opencv-python-headless>=5'"
     ]
 
 
@@ -88,10 +103,11 @@ def _checkout_differs() -> str:
 
 
 def _installed(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+    # the same module comes with windows and without
+    for one in (name, f"{name}-headless") if name == "opencv-python" else (name,):
+        with suppress(PackageNotFoundError):
+            return version(one)
+    return None
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -1,9 +1,9 @@
-"""The whole book with one command: execute the chapters that changed, build the site, publish the notebooks.
+"""The whole book with one command: execute the chapters that changed, and build the site.
 
-A chapter is executed by papermill into ``_build/chapters/PROFILE-DATASET/NN_name.ipynb``. What it was made from - its text,
-its parameters, the package, the pins, the published records - is hashed into the notebook itself, so there is no state
-file that could tell another story. A chapter is written under another name and renamed when it is whole: one that was
-killed is simply not there, and the training runs that it asked for go on from their checkpoints.
+A chapter is executed by papermill into ``_build/chapters/PROFILE-DATASET/NN_name.ipynb``. What it was made from - its
+text, its parameters, the package, the pins, the published records - is hashed into the notebook itself, so there is no
+state file that could tell another story. A chapter is written under another name and renamed when it is whole: one
+that was killed is simply not there, and the training runs that it asked for go on from their checkpoints.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from posenb import __version__, chapters
-from posenb.chapters import DEFAULTS, Chapter, check_pairs, select
+from posenb.chapters import DEFAULTS, Chapter, select
 from posenb.errors import UserError, first_line
 from posenb.hashing import tree_digest
 from posenb.site import build_site
 
-__all__ = ["Chapter", "Done", "Job", "build_site", "check_pairs", "execute", "plan", "publish", "run", "select"]
+__all__ = ["Chapter", "Done", "Job", "build_site", "execute", "plan", "run", "select"]
 
 # Parts of the package that execute chapters or talk to people: no number in a chapter comes from them
-_MACHINERY = {"chapters.py", "cli.py", "doctor.py", "hashing.py", "reproduce.py", "site.py"}
+_MACHINERY = {"chapters.py", "cli.py", "doctor.py", "hashing.py", "publish.py", "reproduce.py", "site.py"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def plan(
     fresh: bool = False,
     build: Path | None = None,
 ) -> list[Job]:
-    """A job for each chapter by name (none: all), stale or not; see :attr:`Job.reason`.
+    """A job for each chapter by name (none: all), stale or not.
 
     Raises:
         UserError: for an unknown chapter, profile or data set.
@@ -137,7 +137,7 @@ def _why_stale(target: Path, made_from: Mapping[str, str]) -> str:
 # ------------------------------------------------------------------------------------------------------ executing
 
 
-def execute(jobs: Sequence[Job], workers: int = 1, report: Callable[[Done], None] = lambda done: None) -> list[Done]:
+def execute(jobs: Sequence[Job], workers: int = 1, report: Callable[[Done], None] | None = None) -> list[Done]:
     """Execute jobs in ``workers`` processes that share the cores; a job that fails does not stop the others."""
     if not jobs:
         return []
@@ -153,7 +153,8 @@ def execute(jobs: Sequence[Job], workers: int = 1, report: Callable[[Done], None
                 done.append(future.result())
             except BrokenProcessPool:
                 done.append(Done(futures[future], 0, "its process died; was there too little memory?"))
-            report(done[-1])
+            if report:
+                report(done[-1])
     finally:
         pool.shutdown(cancel_futures=True)
     return done
@@ -246,34 +247,6 @@ def _first(text: str) -> str:
     return next(iter(text.strip().splitlines()), "")
 
 
-# ----------------------------------------------------------------------------------------------------- publishing
-
-
-def publish(names: Iterable[str] = (), build: Path | None = None) -> list[Path]:
-    """Write the committed notebook halves from chapters that were executed at the defaults.
-
-    Raises:
-        UserError: where one is not executed, is out of date, or may not be committed; then none is written.
-    """
-    ready, problems = [], []
-    for job in plan(names, build=build):
-        if job.stale:
-            problems.append(f"{job.chapter.name}: {job.reason}")
-            continue
-        notebook = chapters.read(job.target)
-        problems += [
-            f"{job.chapter.name}: {line}" for line in chapters.problems_of(notebook, job.chapter.folder.parent)
-        ]
-        # hashes of the package would change in every commit; whoever reads the notebook needs the rest
-        notebook.metadata["posenb"].pop("made_from")
-        ready.append((notebook, job.chapter.published))
-    if problems:
-        raise UserError("nothing was published: " + "; ".join(problems))
-    for notebook, path in ready:
-        chapters.write(notebook, path)
-    return [path for _, path in ready]
-
-
 # -------------------------------------------------------------------------------------------------- the one command
 
 
@@ -289,7 +262,11 @@ def run(
     site: bool = True,
     build: Path | None = None,
 ) -> int:
-    """Execute what is stale, build the site, and say so line by line. Returns the exit code: 0, or 1 where a chapter failed."""
+    """Execute what is stale, build the site, and say so line by line.
+
+    Returns:
+        the exit code: 0, or 1 where a chapter failed.
+    """
     build = build or default_build()
     planned = plan(names, profile, dataset, seed, device, fresh, build)
     for job in planned:

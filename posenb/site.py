@@ -14,13 +14,13 @@ import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from posenb import chapters
-from posenb.chapters import Chapter
 from posenb.errors import UserError
 from posenb.hashing import tree_digest
 
-# Names the state that a built site was made from
+# Names the state that a built site was made from, within it
 _KEY = ".made-from"
 
 
@@ -37,7 +37,7 @@ def build_site(executed: Sequence[Path] = (), build: Path | None = None) -> Path
     root = chapters.root()
     build = build or root / "_build"
     source, html = build / "source", build / "html"
-    shown = _stage(root, source, executed)
+    _stage(root, source, executed)
     key = _key(source)
     index = html / "index.html"
     if index.exists() and (html / _KEY).exists() and (html / _KEY).read_text() == key:
@@ -45,7 +45,7 @@ def build_site(executed: Sequence[Path] = (), build: Path | None = None) -> Path
     with tempfile.TemporaryDirectory(dir=build, prefix="site-") as scratch:
         fresh = _jupyter_book(source, Path(scratch), build / "site.log")
         # an upgrade of a book tool once published nothing for months, and nobody noticed
-        pages = ["index.html", "search.html", *(f"book/{chapter.name}.html" for chapter in shown)]
+        pages = ["index.html", "search.html", *(f"book/{chapter.name}.html" for chapter in chapters.chapters())]
         if missing := [page for page in pages if not (fresh / page).is_file()]:
             raise UserError(f"the site's build left no {', '.join(missing)}; see {build / 'site.log'}")
         (fresh / _KEY).write_text(key)
@@ -55,31 +55,22 @@ def build_site(executed: Sequence[Path] = (), build: Path | None = None) -> Path
     return index
 
 
-def _stage(root: Path, source: Path, executed: Sequence[Path]) -> list[Chapter]:
-    """Lay out what Jupyter Book reads; returns the chapters that have a notebook to show."""
+def _stage(root: Path, source: Path, executed: Sequence[Path]) -> None:
+    """Lay out what Jupyter Book reads."""
     shutil.rmtree(source, ignore_errors=True)
     (source / "book").mkdir(parents=True)
     given = {path.stem: path for path in executed}
-    shown = []
     for chapter in chapters.chapters():
         notebook = given.get(chapter.name, chapter.published)
-        if notebook.exists():
-            shutil.copy(notebook, source / "book" / f"{chapter.name}.ipynb")
-            shown.append(chapter)
+        if not notebook.exists():
+            raise UserError(f"{chapter.name} has not been executed yet: posenb reproduce {chapter.short}")
+        shutil.copy(notebook, source / "book" / f"{chapter.name}.ipynb")
     for page in [*(root / "book").glob("[a-z]*.md"), *(root / "book").glob("*.bib")]:
         shutil.copy(page, source / "book")
     if (root / "book" / "_static").is_dir():
         shutil.copytree(root / "book" / "_static", source / "book" / "_static")
     shutil.copy(root / "_config.yml", source)
-    (source / "_toc.yml").write_text(_contents(root, {f"book/{chapter.name}" for chapter in shown}))
-    return shown
-
-
-def _contents(root: Path, shown: set[str]) -> str:
-    """The table of contents without the chapters that nothing can be shown of yet."""
-    lines = (root / "_toc.yml").read_text(encoding="utf-8").splitlines()
-    chapter = [line.split("file:")[-1].strip() if "file: book/0" in line else None for line in lines]
-    return "\n".join(line for line, name in zip(lines, chapter, strict=True) if name is None or name in shown) + "\n"
+    shutil.copy(root / "_toc.yml", source)
 
 
 def _key(source: Path) -> str:
@@ -103,3 +94,18 @@ def _jupyter_book(source: Path, target: Path, log: Path) -> Path:
         first = warnings[0].replace(f"{source}{os.sep}", "") if warnings else "Jupyter Book failed"
         raise UserError(f"{first} ({len(warnings)} warnings in all; see {log})")
     return target / "_build" / "html"
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """This module as an extension of Sphinx, which ``_config.yml`` names: pages run no script that they do not need."""
+    app.connect("html-page-context", _without_thebe, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _without_thebe(app: Any, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
+    """Jupyter Book writes the settings of its live-code button twice, though the button is off; browsers object."""
+    context["script_files"] = [
+        script
+        for script in context["script_files"]
+        if "thebe" not in str(script.filename).lower() + str(script.attributes).lower()
+    ]

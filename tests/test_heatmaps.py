@@ -186,6 +186,23 @@ def test_dark_puts_the_peak_between_two_equal_pixels(column, row):
     assert_close(decode(maps, 1, "dark")[0], place)
 
 
+def test_dark_is_exact_for_a_gaussian_that_lies_askew():
+    # the mixed derivative counts here, unlike for a round one
+    precision = torch.tensor([[0.5, 0.3], [0.3, 0.4]], dtype=torch.float64)
+    place = torch.tensor([5.7, 4.15], dtype=torch.float64)
+    axis = torch.arange(10, dtype=torch.float64) + 0.5
+    apart = torch.cartesian_prod(axis, axis).flip(-1).view(10, 10, 2) - place
+    maps = (-0.5 * torch.einsum("hwi,ij,hwj->hw", apart, precision, apart)).exp()[None, None]
+    assert_close(decode(maps, 1, "dark")[0][0, 0], place)
+
+
+def test_dark_takes_no_step_on_a_saddle():
+    # highest along both axes, but the diagonal neighbours bend the paraboloid upwards between them
+    maps = torch.zeros(1, 1, 5, 5)
+    maps[0, 0, 1:4, 1:4] = torch.tensor([[0.9, 0.5, 0.01], [0.5, 1.0, 0.6], [0.01, 0.5, 0.9]])
+    assert decode(maps, 1, "dark")[0].tolist() == [[[2.5, 2.5]]]
+
+
 def test_dark_takes_no_step_where_the_map_is_not_peaked():
     maps = torch.zeros(1, 1, 7, 7)
     maps[0, 0, 3, 1:6] = 1.0  # a ridge: the paraboloid about its first pixel has no peak of its own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import timm
 from torch import Tensor, nn
@@ -41,8 +42,8 @@ class HRNet(nn.Module):
             feature_location="",
         )
         # what the last fusion makes for the lower resolutions is never read, so it would never learn
-        last = self.backbone.stage4[-1]
-        last.fuse_layers = last.fuse_layers[:1]
+        stage4: Any = self.backbone.stage4
+        stage4[-1].fuse_layers = stage4[-1].fuse_layers[:1]
         self.head = nn.Conv2d(o.width, joints, 1)
 
     def forward(self, images: Tensor) -> list[Tensor]:
