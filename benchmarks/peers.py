@@ -23,7 +23,16 @@ import inputs
 import numpy as np
 from timing import Work, duration, use_threads
 
-PACKAGES = ("albumentations", "kornia", "mmcv-lite", "mmengine-lite", "mmpose", "numpy", "opencv-python", "torch")
+PACKAGES = (
+    "albumentations",
+    "kornia",
+    "mmcv-lite",
+    "mmengine-lite",
+    "mmpose",
+    "numpy",
+    "opencv-python-headless",
+    "torch",
+)
 
 
 @cache

@@ -109,7 +109,7 @@ def apply(batch: Batch, drawn: Draw, size: tuple[int, int], skeleton: Skeleton) 
     device = batch.images.device
     drawn = drawn.to(device)
     matrix = matrices(drawn, (batch.images.shape[-2], batch.images.shape[-1]), size)
-    images = _unit(batch.images, matrix, size) * drawn.gain[:, :, None, None]
+    images = _unit(batch.images, matrix, size).mul_(drawn.gain[:, :, None, None])
     flip = torch.tensor(skeleton.flip, device=device)
     points = transform_points(batch.points, matrix)
     points = torch.where(drawn.flip[:, None, None], points[:, flip], points)
