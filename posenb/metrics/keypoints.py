@@ -1,4 +1,4 @@
-"""Metrics as pure functions of predictions and labels. Fractions, not per cent; thresholds count equality (<=)."""
+"""Distances and fractions of correct keypoints: PCK, PCKh, AUC."""
 
 from __future__ import annotations
 

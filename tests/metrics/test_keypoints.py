@@ -13,7 +13,7 @@ from posenb.metrics import auc, errors, pck, pckh, response
 from posenb.skeletons import MPII16
 
 NAN = float("nan")
-MPII_EVAL = Path(__file__).resolve().parents[2] / "shared/datasets/mpii_eval"
+MPII_EVAL = Path(__file__).resolve().parents[3] / "shared/datasets/mpii_eval"
 
 
 def places(distances):
