@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from posenb import __version__
+from posenb.cli_data import app as data_commands
 from posenb.errors import UserError, first_line
 
 # torch and the rest are imported by the commands that need them: --help answers at once
@@ -21,9 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-data_app = typer.Typer(help="Fetch and prepare real data sets.", no_args_is_help=True)
 runs_app = typer.Typer(help="What was trained: list, show, remove.", no_args_is_help=True)
-app.add_typer(data_app, name="data")
+app.add_typer(data_commands, name="data")
 app.add_typer(runs_app, name="runs")
 
 
@@ -39,7 +40,7 @@ class Table(StrEnum):
     coco = "coco"
 
 
-Dataset = Annotated[str, typer.Option(help="body, hand (synthetic), or lsp (after `posenb data lsp`).")]
+Dataset = Annotated[str, typer.Option(help="body, hand (synthetic), or a real one that `posenb data` prepared.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Seed = Annotated[int, typer.Option(help="Of weights, order and augmentation.")]
 
@@ -95,18 +96,6 @@ def reproduce(
     raise typer.Exit(code)
 
 
-@data_app.command("lsp")
-def data_lsp(
-    archive: Annotated[
-        Path | None, typer.Option(help="The official lsp_dataset.zip, or its unpacked folder; none: download it.")
-    ] = None,
-) -> None:
-    """Leeds Sports Pose: 2,000 pictures of people at sport, 14 joints (CC BY 2.0 pictures; 35 MB)."""
-    from posenb.data import lsp
-
-    print(lsp.install(archive))
-
-
 @app.command()
 def train(
     method: Annotated[str, typer.Option(help="supervised, or package.module:Class of your own.")] = "supervised",
@@ -135,10 +124,10 @@ def train(
     fresh: Annotated[bool, typer.Option("--fresh", help="Train again even where the store has this run.")] = False,
 ) -> None:
     """Train one run. Kill it at any time: the same command goes on."""
-    from posenb import runs
+    from posenb import data, runs
     from posenb.spec import Budget, Data, Network, Spec
 
-    count = samples or (None if dataset not in ("body", "hand") else 3000)
+    count = samples or (3000 if dataset in data.SYNTHETIC else None)
     try:
         spec = Spec(
             method=method,
@@ -283,10 +272,13 @@ def _print_run(key: str, metrics: dict[str, float]) -> None:
         print(f"{name:>24}  {value:.4f}")
 
 
-def main() -> None:
-    """Run the command; a user's mistake is one line on standard error and exit code 2."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command (of ``words``; of the command line where None).
+
+    A user's mistake is one line on standard error and exit code 2.
+    """
     try:
-        app()
+        app(words)
     except UserError as error:
         print(f"posenb: {error}", file=sys.stderr)
         sys.exit(2)

@@ -101,6 +101,13 @@ HAND21 = _skeleton(
     " ".join(f"wrist-{f}1 {f}1-{f}2 {f}2-{f}3 {f}3-{f}4" for f in _FINGERS),
     "wrist-middle1",
 )
+# STB marks the middle of the palm and no wrist: another place, so another name, and maps between the sets mask it
+STB21 = _skeleton(
+    "STB21",
+    " ".join(HAND21.joints).replace("wrist", "palm"),
+    " ".join(f"palm-{f}1 {f}1-{f}2 {f}2-{f}3 {f}3-{f}4" for f in _FINGERS),
+    "palm-middle1",
+)
 
 # The same place under another name. LSP and AIC mark one neck; MPII has the upper neck, and the thorax below.
 _SAME_PLACE = {"neck": "upper_neck"}

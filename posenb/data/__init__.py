@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from posenb.data import lsp, synthetic
 from posenb.data.dataset import Batch, PoseDataset
+from posenb.data.sources import SOURCES, Source, own
 from posenb.errors import UserError
-from posenb.skeletons import HAND21, LSP14, MPII16, Skeleton
+from posenb.skeletons import HAND21, MPII16, Skeleton
 
-__all__ = ["SPLITS", "Batch", "PoseDataset", "load", "skeleton", "version"]
+__all__ = ["SPLITS", "SYNTHETIC", "Batch", "PoseDataset", "load", "skeleton", "source", "version"]
 
-SKELETONS: dict[str, Skeleton] = {"body": MPII16, "hand": HAND21, "lsp": LSP14}
+SYNTHETIC: dict[str, Skeleton] = {"body": MPII16, "hand": HAND21}
+"""The data sets that are drawn, and their joint sets."""
 
 # 'fit' and 'val' are for choices, 'train' and 'test' for verdicts. Synthetic people of different splits come from
-# different seeds; for LSP the design's protocol holds, and 'val' lies within 'train'.
+# different seeds; for real data sets 'val' lies within 'train', and 'fit' is the rest of it.
 SPLITS = ("train", "fit", "val", "test")
-_SYNTHETIC: dict[str, Callable[..., PoseDataset]] = {"body": synthetic.body, "hand": synthetic.hand}
 _SYNTHETIC_SEEDS = {"train": 1, "fit": 1, "val": 2, "test": 3}
+
+# Painters and readers are imported by the functions that need them: whoever only asks for a name does not wait
 
 
 def load(
@@ -27,7 +29,8 @@ def load(
     """A split of a data set by its name.
 
     Args:
-        name: 'body', 'hand' (synthetic), 'lsp'.
+        name: 'body', 'hand' (synthetic), a real one of :data:`posenb.data.sources.SOURCES`, or your own, under the name
+            that ``posenb data own`` gave it.
         split: 'train', 'fit', 'val' or 'test'.
         count: how many samples, the first ones; None is all of a real data set, and 1,000 synthetic images.
         size: side of the samples in pixels.
@@ -37,13 +40,33 @@ def load(
     Raises:
         UserError: for an unknown name or split, or a real data set that was not prepared.
     """
-    skeleton(name)
     if split not in SPLITS:
         raise UserError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
-    if name in _SYNTHETIC:
-        make = _SYNTHETIC[name]
+    if name in SYNTHETIC:
+        from posenb.data import synthetic
+
+        make: Callable[..., PoseDataset] = {"body": synthetic.body, "hand": synthetic.hand}[name]
         return make(count or 1000, size=size, seed=_SYNTHETIC_SEEDS[split], margin=margin, **options)
-    return lsp.load(split, size=size, margin=margin)[slice(count)]
+    from posenb.data import prepared
+
+    return prepared.load(source(name), split, size=size, margin=margin)[slice(count)]
+
+
+def source(name: str) -> Source:
+    """A real data set by its name.
+
+    Raises:
+        UserError: for an unknown name.
+    """
+    if name in SOURCES:
+        return SOURCES[name]
+    from posenb.data import prepared
+
+    index = prepared.index_of(prepared.data_folder(name)) if name and name not in SYNTHETIC else None
+    if index is None:
+        known = ", ".join([*SYNTHETIC, *SOURCES])
+        raise UserError(f"data set must be one of {known}, or one that `posenb data own` prepared, not {name!r}")
+    return own(name, index["digest"])
 
 
 def skeleton(name: str) -> Skeleton:
@@ -52,11 +75,20 @@ def skeleton(name: str) -> Skeleton:
     Raises:
         UserError: for an unknown name.
     """
-    if name not in SKELETONS:
-        raise UserError(f"data set must be one of {', '.join(SKELETONS)}, not {name!r}")
-    return SKELETONS[name]
+    if name in SYNTHETIC:
+        return SYNTHETIC[name]
+    found = source(name)
+    if found.skeleton:
+        return found.skeleton
+    from posenb.data import prepared
+
+    return prepared.read(found).skeleton
 
 
-def version(name: str) -> int:
-    """Raised whenever a data set of this name gives other images or labels than before; part of a run's key."""
-    return synthetic.VERSION if name in _SYNTHETIC else lsp.VERSION
+def version(name: str) -> int | str:
+    """Changes whenever a data set of this name gives other images or labels than before; part of a run's key."""
+    if name in SYNTHETIC:
+        from posenb.data import synthetic
+
+        return synthetic.VERSION
+    return source(name).version

@@ -5,29 +5,31 @@ from __future__ import annotations
 import io
 import itertools
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from posenb.data.fetch import replacing
+from posenb.data.fetch import GIB, replacing
 
-ENLARGE = 1.3  #: the crop's side, in longer sides of the joints' box
+# An array up to this size is checked whole when it is mapped, a larger one by pictures spread over it
+_CHECKED_WHOLE = GIB
+_CHECKED_PICTURES = 1024
 
 
-def crop_frames(
-    points: NDArray[np.float64], size: tuple[int, int], margin: int
+def frames(
+    center: NDArray[np.float64], side: NDArray[np.float64], size: tuple[int, int], margin: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where the crops lie: their upper left corners ``(N, 2)`` and how long one of their pixels is ``(N,)``.
+    """Where the crops of N people lie: their upper left corners ``(N, 2)`` and the length of a pixel ``(N,)``.
 
-    Both in pixels of the picture that ``points (N, K, 2)`` are in: its point p is (p - corner) / length in the crop.
+    Both in pixels of the picture: its point p is (p - corner) / length in the crop. The square about ``center (N, 2)``
+    with ``side (N,)`` fills the shorter side of ``size`` (H, W); ``margin`` pixels more are shown on each side.
     """
-    low, high = points.min(axis=1), points.max(axis=1)
-    unit = ENLARGE * (high - low).max(axis=1) / min(size)
+    unit = side / min(size)
     extent = np.array([size[1] + 2 * margin, size[0] + 2 * margin])
-    return (low + high) / 2 - unit[:, None] * extent / 2, unit
+    return center - unit[:, None] * extent / 2, unit
 
 
 def crop(
@@ -48,30 +50,48 @@ def crop(
     return np.asarray(Image.fromarray(padded).resize((size[1], size[0]), Image.Resampling.BICUBIC, box=region))
 
 
-def write_pictures(path: Path, crops: Iterator[NDArray[np.uint8]], shape: tuple[int, ...]) -> None:
-    """Write pictures ``(N, H, W, 3)`` as an .npy file, and after the array the CRC-32 of all before.
+def write_pictures(path: Path, crops: Iterable[NDArray[np.uint8]], shape: tuple[int, ...]) -> None:
+    """Write pictures ``(N, H, W, 3)`` as an .npy file, and after the array a checksum.
 
     In one file, array and checksum cannot part.
     """
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    checked = set(_checked(shape))
     with replacing(path) as temporary, temporary.open("wb") as file:
-        checksum = 0
+        file.write(header.getvalue())
+        checksum = zlib.crc32(header.getvalue())
         # written one by one: a mapped file on a full disk would kill the process
-        for piece in itertools.chain([header.getvalue()], (crop.tobytes() for crop in crops)):
-            file.write(piece)
-            checksum = zlib.crc32(piece, checksum)
+        for number, pixels in enumerate(crops):
+            file.write(pixels.tobytes())
+            if number in checked:
+                checksum = zlib.crc32(pixels.tobytes(), checksum)
         file.write(checksum.to_bytes(4, "little"))
 
 
 def map_pictures(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
     """The array of a file of ``write_pictures``; None where it is missing, damaged or of another shape."""
     try:
-        contents = np.memmap(path, np.uint8, "r")
-    except (OSError, ValueError):  # missing, or empty
+        # copy-on-write, because torch wants writable memory; nobody's writing reaches the file
+        crops = np.lib.format.open_memmap(path, mode="c")
+        with path.open("rb") as file:
+            checksum = zlib.crc32(file.read(crops.offset))
+            file.seek(-4, io.SEEK_END)
+            whole = file.tell() == crops.offset + crops.nbytes
+            written = int.from_bytes(file.read(4), "little")
+    except (OSError, ValueError, EOFError):  # missing, empty, or no array
         return None
-    if len(contents) <= 4 or zlib.crc32(contents[:-4].data) != int.from_bytes(contents[-4:].tobytes(), "little"):
+    if crops.shape != shape or crops.dtype != np.uint8 or not whole:
         return None
-    # copy-on-write, because torch wants writable memory; nobody's writing reaches the file
-    crops = np.lib.format.open_memmap(path, mode="c")
-    return crops if crops.shape == shape else None
+    for number in _checked(shape):
+        checksum = zlib.crc32(crops[number].tobytes(), checksum)
+    return crops if checksum == written else None
+
+
+def _checked(shape: tuple[int, ...]) -> Iterable[int]:
+    """The pictures that the checksum is over."""
+    count = shape[0]
+    if np.prod(shape, dtype=np.int64) <= _CHECKED_WHOLE:
+        return range(count)
+    spread = itertools.accumulate(itertools.repeat(count / _CHECKED_PICTURES, _CHECKED_PICTURES - 1), initial=0.0)
+    return sorted({*(int(place) for place in spread), count - 1})

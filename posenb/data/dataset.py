@@ -35,6 +35,8 @@ class PoseDataset:
         name: for messages and figures.
         margin: pixels around the sample proper. Augmentation turns and shifts real surroundings into view;
             the sample itself is ``images[..., margin:H - margin, margin:W - margin]``.
+        area: ``(N,)`` float32, the person's area in square pixels of ``images``, for OKS (NaN or None: unknown).
+        picture: ``(N,)`` int64, the number of the picture that a sample was cut from; None: each has its own.
 
     Raises:
         ValueError: where shapes or types disagree, or a labelled joint is NaN or further outside the image than
@@ -50,6 +52,8 @@ class PoseDataset:
     skeleton: Skeleton
     name: str
     margin: int = 0
+    area: Tensor | None = None
+    picture: Tensor | None = None
 
     def __post_init__(self) -> None:
         count, joints = len(self.images), len(self.skeleton)
@@ -60,6 +64,10 @@ class PoseDataset:
             "reference": (self.reference, (count,), torch.float32),
             "head": (self.head, (count,), torch.float32),
         }
+        if self.area is not None:
+            expected["area"] = (self.area, (count,), torch.float32)
+        if self.picture is not None:
+            expected["picture"] = (self.picture, (count,), torch.int64)
         if self.images.ndim != 4 or self.images.shape[1] != 3 or self.images.dtype != torch.uint8:
             raise ValueError(
                 f"{self.name}: images must be (N, 3, H, W) uint8, not {tuple(self.images.shape)} {self.images.dtype}"
@@ -88,8 +96,9 @@ class PoseDataset:
 
     def __getitem__(self, index: slice | Tensor | list[int]) -> PoseDataset:
         """The samples of an index, as a data set. Slices share memory."""
-        fields = ("images", "points", "visible", "occluded", "reference", "head")
-        return replace(self, **{field: getattr(self, field)[index] for field in fields})
+        fields = ("images", "points", "visible", "occluded", "reference", "head", "area", "picture")
+        whole = {field: getattr(self, field) for field in fields}
+        return replace(self, **{field: values[index] for field, values in whole.items() if values is not None})
 
     @property
     def size(self) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from posenb.data import lsp
+from posenb.data import lsp, prepared
 from posenb.skeletons import LSP14
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +19,9 @@ REAL = ROOT.parent / "shared" / "datasets" / "lsp"
 ARCHIVE = REAL / "lsp_dataset.zip"
 
 pytestmark = pytest.mark.skipif(not ARCHIVE.exists(), reason="the LSP archive is not in ../shared/datasets/lsp")
+
+
+load = functools.partial(prepared.load, lsp.SOURCE)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert "2,000 images verified, 1,998 kept: 998 train, 898 fit, 100 val, 1,000 test" in result.stdout
+    assert "1,998 people of 1,998 pictures kept: 1,000 test, 898 train, 100 val" in result.stdout
     assert "2,000 CC BY 2.0" in result.stdout
     return folder
 
@@ -50,7 +54,7 @@ def test_script_tells_mistakes_in_one_line(tmp_path: Path) -> None:
     ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == "lsp: there is no archive nowhere.zip\n"
+    assert result.stderr == "posenb: there is no archive nowhere.zip\n"
 
 
 def test_attribution(folder: Path) -> None:
@@ -70,7 +74,7 @@ def test_attribution(folder: Path) -> None:
 
 
 def test_splits(folder: Path) -> None:
-    sets = {split: lsp.load(split, folder=folder) for split in lsp.SPLITS}
+    sets = {split: load(split, folder=folder) for split in prepared.SPLITS}
     assert {split: len(data) for split, data in sets.items()} == {"train": 998, "fit": 898, "val": 100, "test": 1000}
     for field in ("images", "points", "occluded"):
         parts = torch.cat([getattr(sets["fit"], field), getattr(sets["val"], field)])
@@ -78,7 +82,7 @@ def test_splits(folder: Path) -> None:
 
 
 def test_labels(folder: Path) -> None:
-    data = lsp.load("test", 64, 8, folder=folder)
+    data = load("test", 64, 8, folder=folder)
     inner = data.cropped()
     assert data.images.shape == (1000, 3, 80, 80)
     assert inner.visible.all()

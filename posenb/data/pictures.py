@@ -1,0 +1,64 @@
+"""Picture files: decoded safely, and cut about a person into a small file of their own."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from posenb.data.people import Person
+
+SURROUNDINGS = 1.6  #: what is kept of a picture about a person, in sides of the sample
+LARGEST_SIDE = 256  #: pixels of a sample's side that are kept at most
+_QUALITY = 92
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+
+
+class Cut(NamedTuple):
+    """A part of a picture as an image file; its point p lies at ``origin + p * unit`` in the picture."""
+
+    file: bytes
+    origin: NDArray[np.float64]
+    unit: float
+
+
+def decode(file: bytes, formats: tuple[str, ...] = _FORMATS) -> NDArray[np.uint8]:
+    """RGB ``(H, W, 3)`` as stored: annotations know nothing of EXIF's orientation.
+
+    Raises:
+        ValueError: for what is no whole picture of these formats, or is absurdly large.
+    """
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(file), formats=formats) as image:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:  # a decoder trips over damaged bytes in many ways
+        raise ValueError(f"cannot be decoded ({error})") from None
+
+
+def cut(pixels: NDArray[np.uint8], person: Person) -> Cut:
+    """What a picture shows about a person, reduced so that the sample's side has 256 pixels at most.
+
+    Borders are not filled here: whoever makes the sample replicates them.
+    """
+    height, width = pixels.shape[:2]
+    assert person.center is not None  # given by ``admitted``
+    unit = max(1.0, person.side / LARGEST_SIDE)
+    reach = person.side * SURROUNDINGS / 2
+    low = np.floor(np.clip(person.center - reach, 0, [width - 1, height - 1])).astype(int)
+    high = np.ceil(np.clip(person.center + reach, low + 1, [width, height])).astype(int)
+    region = pixels[low[1] : high[1], low[0] : high[0]]
+    if unit > 1:
+        # whole output pixels of exactly one unit each: less than one of them is lost at the far borders
+        size = np.maximum(((high - low) / unit).astype(int), 1)
+        box = (0, 0, *np.minimum(size * unit, high - low))
+        region = np.asarray(Image.fromarray(region).resize(tuple(size), Image.Resampling.BICUBIC, box=box))
+    good, file = cv2.imencode(".jpg", region[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    if not good:
+        raise ValueError("cannot be encoded as JPEG")
+    return Cut(file.tobytes(), low.astype(float), unit)

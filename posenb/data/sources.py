@@ -1,0 +1,117 @@
+"""The real data sets: what each is called, what it marks, who may use it, and how it is had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from posenb.skeletons import AIC14, COCO17, HAND21, LSP14, MPII16, STB21, Skeleton
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set as ``posenb data NAME`` prepares it.
+
+    Attributes:
+        name: what it is called in ``data.load`` and on the command line.
+        title: for people.
+        skeleton: its joint set; None where the annotation file says it.
+        licence: what its authors allow, in short.
+        access: how it is had.
+        citation: its key in the book's bibliography.
+        command: what to type to have it, for messages.
+        version: counts up when the same arguments begin to give other samples.
+    """
+
+    name: str
+    title: str
+    skeleton: Skeleton | None
+    licence: str
+    access: str
+    citation: str
+    command: str
+    version: int | str = 1
+
+
+SOURCES = {
+    source.name: source
+    for source in (
+        Source(
+            name="lsp",
+            title="Leeds Sports Pose",
+            skeleton=LSP14,
+            licence="pictures from Flickr under CC BY 2.0; annotations free, citation asked for",
+            access="downloaded without registration (35 MB)",
+            citation="johnson2010lsp",
+            command="posenb data lsp --archive lsp_dataset.zip",
+        ),
+        Source(
+            name="lsp-extended",
+            title="Leeds Sports Pose Extended Training",
+            skeleton=LSP14,
+            licence="pictures from Flickr, each under its owner's licence; annotations free, citation asked for",
+            access="downloaded without registration",
+            citation="johnson2011lspet",
+            command="posenb data lsp-extended --archive lspet_dataset.zip",
+        ),
+        Source(
+            name="mpii",
+            title="MPII Human Pose",
+            skeleton=MPII16,
+            licence="annotations under the Simplified BSD licence; pictures for research",
+            access="downloaded without registration (12 GB of pictures)",
+            citation="andriluka2014mpii",
+            command="posenb data mpii --images DIR --annotations FILE",
+        ),
+        Source(
+            name="coco",
+            title="COCO keypoints",
+            skeleton=COCO17,
+            licence="annotations under CC BY 4.0; pictures from Flickr, each under its owner's licence",
+            access="downloaded without registration (25 GB, unlabelled pictures not counted)",
+            citation="lin2014coco",
+            command="posenb data coco --source DIR",
+        ),
+        Source(
+            name="coco-unlabelled",
+            title="COCO, unlabelled pictures",
+            skeleton=COCO17,
+            licence="pictures from Flickr, each under its owner's licence",
+            access="downloaded without registration (19 GB); person boxes come from a detector of yours",
+            citation="lin2014coco",
+            command="posenb data coco-unlabelled --source DIR --boxes detections.json",
+        ),
+        Source(
+            name="aic",
+            title="AI Challenger human keypoints",
+            skeleton=AIC14,
+            licence="for research, under the terms of the challenge",
+            access="registration; the original site is gone, mirrors ask for the same terms",
+            citation="wu2017aic",
+            command="posenb data aic --source DIR",
+        ),
+        Source(
+            name="rhd",
+            title="Rendered Handpose",
+            skeleton=HAND21,
+            licence="for research, not for commerce",
+            access="downloaded without registration (7 GB)",
+            citation="zimmermann2017hand",
+            command="posenb data rhd --source DIR",
+        ),
+        Source(
+            name="stb",
+            title="Stereo Hand Pose Tracking Benchmark",
+            skeleton=STB21,
+            licence="for research, citation asked for",
+            access="downloaded from its authors' page",
+            citation="zhang2017stb",
+            command="posenb data stb --source DIR",
+        ),
+    )
+}
+
+
+def own(name: str, version: str) -> Source:
+    """A data set of the user's own, prepared under this name by ``posenb data own``."""
+    command = f"posenb data own --name {name} --annotations FILE --images DIR"
+    return Source(name, name, None, "your own", "your own", "", command, version)
