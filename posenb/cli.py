@@ -245,6 +245,16 @@ def claims(
             print(f"    not measured yet: posenb reproduce {one.chapter} --profile full")
 
 
+@app.command()
+def doctor() -> None:
+    """Is this a machine that the book runs on?"""
+    from posenb import doctor
+
+    problems = doctor.check_versions()
+    print(*(problems or ["all is well"]), sep="\n")
+    raise typer.Exit(2 if problems else 0)
+
+
 def _settings(words: list[str] | None) -> dict[str, Any]:
     """NAME=VALUE words as a mapping; values are JSON where they are valid JSON, else text. Dots nest."""
     import json
@@ -288,3 +298,11 @@ def main(words: Sequence[str] | None = None) -> None:
     except OSError as error:
         print(f"posenb: {first_line(error)}", file=sys.stderr)
         sys.exit(2)
+    except (ImportError, RuntimeError):
+        # libraries that do not fit each other fail in many ways; the doctor tells these in a line
+        from posenb.doctor import check_versions
+
+        if problems := check_versions():
+            print(*(f"posenb: {problem}" for problem in problems), sep="\n", file=sys.stderr)
+            sys.exit(2)
+        raise

@@ -42,26 +42,30 @@ def check_versions(imports: bool = True) -> list[str]:
 
 def check_pair() -> list[str]:
     """Torch and torchvision must be built for each other: a CPU-only torch beside the index's torchvision is not."""
-    loading = subprocess.run([sys.executable, "-c", "import torchvision"], capture_output=True, text=True)
-    if loading.returncode == 0:
+    if not (problem := _import_problem("torchvision")):
         return []
-    last = loading.stderr.strip().splitlines()[-1:] or ["import torchvision failed"]
     return [
-        f"torch {_installed('torch')} and torchvision {_installed('torchvision')} do not fit together ({last[0]}): "
+        f"torch {_installed('torch')} and torchvision {_installed('torchvision')} do not fit together ({problem}): "
         "python -m pip install --force-reinstall torch torchvision"
     ]
 
 
 def check_opencv() -> list[str]:
     """The wheel with windows needs the system's libGL, which bare machines lack; the headless wheel does not."""
-    loading = subprocess.run([sys.executable, "-c", "import cv2"], capture_output=True, text=True)
-    if loading.returncode == 0:
+    if not (problem := _import_problem("cv2")):
         return []
-    last = loading.stderr.strip().splitlines()[-1:] or ["import cv2 failed"]
     return [
-        f"OpenCV cannot be imported ({last[0]}): python -m pip uninstall -y opencv-python && "
+        f"OpenCV cannot be imported ({problem}): python -m pip uninstall -y opencv-python && "
         "python -m pip install --force-reinstall --no-deps 'opencv-python-headless>=5'"
     ]
+
+
+def _import_problem(module: str) -> str:
+    """The last line of what a new process says when it imports a module; empty where it can."""
+    loading = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True)
+    if loading.returncode == 0:
+        return ""
+    return next(iter(loading.stderr.strip().splitlines()[-1:]), f"import {module} failed")
 
 
 def check_book(written_for: str) -> None:
@@ -82,12 +86,6 @@ def mismatch(written_for: str, installed: str) -> str:
         f"This chapter was written for posenb {series}.x, you have {installed}: "
         f'results may differ. Install the one that fits: python -m pip install "posenb=={series}.*"'
     )
-
-
-def banner() -> None:
-    """Print what is wrong with this machine, a line each; nothing where all is well."""
-    for problem in check_versions():
-        print(problem)
 
 
 def _checkout_differs() -> str:

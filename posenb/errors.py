@@ -11,6 +11,6 @@ class DataError(UserError):
     """A data set, archive or data folder is missing, damaged or not what it should be."""
 
 
-def first_line(error: Exception) -> str:
-    """An error's first line, or its kind where it says nothing."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+def first_line(error: Exception | str) -> str:
+    """The first line of an error or its text; the error's kind where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), "" if isinstance(error, str) else type(error).__name__)

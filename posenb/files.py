@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+from filelock import FileLock, Timeout
 
 from posenb.errors import first_line
+
+if TYPE_CHECKING:
+    import torch
+
+# torch is imported by the functions that need it: it takes seconds, which not every command has to spend
 
 
 def partial_path(path: Path) -> Path:
@@ -42,6 +50,8 @@ def _without_nan(value: Any) -> Any:
 
 def save_tensors(state: Any, path: Path) -> None:
     """Write tensors and plain containers atomically."""
+    import torch
+
     partial = partial_path(path)
     torch.save(state, partial)
     partial.replace(path)
@@ -53,6 +63,8 @@ def load_tensors(path: Path, device: torch.device | str = "cpu") -> Any:
     Raises:
         OSError: where the file is damaged: cut short, or any byte of its content changed.
     """
+    import torch
+
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
@@ -67,3 +79,18 @@ def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def alone(lock: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file; where another process holds it, say that it is ``busy`` on standard error, and wait."""
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        print(f"{busy}; waiting for it", file=sys.stderr, flush=True)
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()

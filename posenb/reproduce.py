@@ -21,11 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from posenb import __version__, chapters
 from posenb.chapters import DEFAULTS, Chapter, select
 from posenb.errors import UserError, first_line
+from posenb.files import alone
 from posenb.hashing import tree_digest
 from posenb.site import build_site
 
@@ -87,8 +86,7 @@ def plan(
     from posenb import data, profiles  # with torch: seconds, which the worker processes need not spend
 
     profiles.check(profile)
-    if dataset not in data.SKELETONS:
-        raise UserError(f"data set must be one of {', '.join(data.SKELETONS)}, not {dataset!r}")
+    data.skeleton(dataset)  # raises where there is none of this name
     parameters = {"profile": str(profile), "dataset": dataset, "seed": seed, "device": device}
     folder = (build or default_build()) / "chapters" / _folder_name(parameters)
     shared = _shared_sources()
@@ -184,7 +182,9 @@ def _execute_one(job: Job, threads: int, bar: bool) -> Done:
         except PapermillExecutionError as error:
             partial.replace(failed)
             where = failed.relative_to(root) if failed.is_relative_to(root) else failed
-            problem = f"cell {error.cell_index + 1} ({_opening(error.source)}): {error.ename}: {_first(error.evalue)}"
+            problem = (
+                f"cell {error.cell_index + 1} ({_opening(error.source)}): {error.ename}: {first_line(error.evalue)}"
+            )
             return Done(job, time.monotonic() - began, f"{problem}; see {where}")
         except Exception as error:  # a kernel that died or never came, a full disk
             return Done(job, time.monotonic() - began, f"{type(error).__name__}: {first_line(error)}")
@@ -243,10 +243,6 @@ def _opening(source: str) -> str:
     return (lines or [""])[0].strip()[:40]
 
 
-def _first(text: str) -> str:
-    return next(iter(text.strip().splitlines()), "")
-
-
 # -------------------------------------------------------------------------------------------------- the one command
 
 
@@ -274,7 +270,8 @@ def run(
         print(f"{job.chapter.name}: " + (f"{verb} ({job.reason})" if job.stale else "up to date"), flush=True)
     if dry_run:
         return 0
-    with _alone(build):
+    build.mkdir(parents=True, exist_ok=True)
+    with alone(build / ".lock", f"another `posenb reproduce` is at work in {build}"):
         done = execute([job for job in planned if job.stale], jobs, _report)
         failed = [result for result in done if result.error]
         if site:
@@ -289,19 +286,3 @@ def run(
 def _report(done: Done) -> None:
     ended = f"FAILED after {done.seconds:.0f} s: {done.error}" if done.error else f"done in {done.seconds:.0f} s"
     print(f"{done.job.chapter.name}: {ended}", flush=True)
-
-
-@contextmanager
-def _alone(build: Path) -> Iterator[None]:
-    """One at a time in a build folder; a second waits, and says so."""
-    build.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(build / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"another `posenb reproduce` is at work in {build}; waiting for it", flush=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()

@@ -12,26 +12,24 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 import torch
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from posenb import data, methods
+from posenb import __version__, data, methods
 from posenb.errors import UserError, first_line
 from posenb.evaluation import Predictions, predict, score
-from posenb.files import digest, load_tensors, partial_path, save_json, save_tensors
+from posenb.files import alone, digest, load_tensors, partial_path, save_json, save_tensors
 from posenb.home import home
 from posenb.methods.base import Method, Setting
 from posenb.spec import Budget, Data, Network, Spec, from_description
@@ -144,7 +142,7 @@ def train(
         train(source, device=device, processes=processes, checkpoint_seconds=checkpoint_seconds)
     path = folder() / spec.key
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path, spec):
+    with alone(path.with_suffix(".lock"), f"another process is training {spec.title}"):
         if fresh:
             shutil.rmtree(path, ignore_errors=True)
         if _finished(path):
@@ -156,21 +154,6 @@ def train(
         fabric.launch(cast(Any, _work), json.dumps(spec.describe()), path, checkpoint_seconds, logs)
         _clear_leftovers(path)
     return Run(spec, path)
-
-
-@contextmanager
-def _locked(path: Path, spec: Spec) -> Iterator[None]:
-    """Hold the run's lock; says so where another process trains the same run."""
-    lock = FileLock(path.with_suffix(".lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"another process is training {spec.title}; waiting for it", file=sys.stderr)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _work(fabric: Fabric, description: str, path: Path, checkpoint_seconds: float, logs: bool) -> None:
@@ -258,7 +241,7 @@ def _finished(path: Path) -> bool:
 def _provenance(fabric: Fabric, began: float) -> dict[str, Any]:
     cuda = fabric.device.type == "cuda"
     return {
-        "posenb": version("posenb"),
+        "posenb": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "device": torch.cuda.get_device_name() if cuda else f"{platform.machine()} CPU",

@@ -93,3 +93,18 @@ def test_the_installed_command_prints_a_mistake_and_exits_with_2(home):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "posenb: no run starts with 'zzzz': see `posenb runs list`\n"
+
+
+def test_libraries_that_do_not_fit_are_told_in_one_line(monkeypatch, capsys):
+    def broken(words):
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.setattr(cli, "app", broken)
+    monkeypatch.setattr("posenb.doctor.check_versions", lambda: ["torch 2 and torchvision 1 do not fit together"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "posenb: torch 2 and torchvision 1 do not fit together\n"
+    monkeypatch.setattr("posenb.doctor.check_versions", list)
+    with pytest.raises(RuntimeError, match="nms"):  # a fault of ours is not hidden
+        cli.main()

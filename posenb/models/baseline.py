@@ -8,7 +8,7 @@ import torchvision.models as backbones
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from posenb.models.layers import check_sides, norm
+from posenb.models.layers import check_sides, norm, normalised
 
 # the last node with spatial extent, and its channels; all have stride 32
 _LAST = {
@@ -61,6 +61,4 @@ class Baseline(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         check_sides(images, 32)
         # ImageNet's colour statistics, which pretrained weights expect
-        mean = images.new_tensor([0.485, 0.456, 0.406])[:, None, None]
-        std = images.new_tensor([0.229, 0.224, 0.225])[:, None, None]
-        return [self.head(self.up(self.backbone((images - mean) / std)["last"]))]
+        return [self.head(self.up(self.backbone(normalised(images))["last"]))]

@@ -8,7 +8,7 @@ from typing import Any
 import timm
 from torch import Tensor, nn
 
-from posenb.models.layers import check_sides
+from posenb.models.layers import check_sides, normalised
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,4 @@ class HRNet(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         check_sides(images, 32)
-        mean = images.new_tensor([0.485, 0.456, 0.406])[:, None, None]
-        std = images.new_tensor([0.229, 0.224, 0.225])[:, None, None]
-        return [self.head(self.backbone((images - mean) / std)[-1])]
+        return [self.head(self.backbone(normalised(images))[-1])]

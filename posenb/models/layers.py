@@ -25,6 +25,13 @@ def conv_norm_relu(inside: int, outside: int, stride: int = 1, kind: str = "batc
     )
 
 
+def normalised(images: Tensor) -> Tensor:
+    """Images in [0, 1] as networks trained on ImageNet expect them: its mean and standard deviation by channel."""
+    mean = images.new_tensor([0.485, 0.456, 0.406])[:, None, None]
+    std = images.new_tensor([0.229, 0.224, 0.225])[:, None, None]
+    return (images - mean) / std
+
+
 def check_sides(images: Tensor, least: int) -> None:
     """Raises ValueError where a side of images ``(B, 3, H, W)`` is no multiple of ``least``."""
     if images.shape[-2] % least or images.shape[-1] % least:
