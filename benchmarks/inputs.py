@@ -10,6 +10,7 @@ JOINTS = 17
 SIGMA = 2.0
 STRIDE = 4
 STORED = 512
+PEOPLE = 5000
 FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 
 
@@ -40,3 +41,12 @@ def transforms(size: int) -> np.ndarray:
     turns = zip(rng.uniform(-60, 60, BATCH), rng.uniform(0.7, 1.4, BATCH), strict=True)
     middle = (size / 2, size / 2)
     return np.stack([cv2.getRotationMatrix2D(middle, angle, scale) for angle, scale in turns]).astype(np.float32)
+
+
+def people(count: int, joints: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Predictions and labels ``(count, joints, 2)`` in pixels, visible ``(count, joints)``, areas ``(count,)``."""
+    rng = np.random.default_rng(6)
+    side = rng.uniform(20, 300, (count, 1, 1))
+    labels = side * rng.uniform(0, 1, (count, joints, 2))
+    found = labels + 0.05 * side * rng.standard_normal(labels.shape)
+    return found, labels, rng.uniform(size=(count, joints)) < 0.8, 0.5 * side[:, 0, 0] ** 2

@@ -7,6 +7,7 @@ caller can interleave peers with posenb, and imports are paid once.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -31,6 +32,7 @@ PACKAGES = (
     "mmpose",
     "numpy",
     "opencv-python-headless",
+    "pycocotools",
     "torch",
 )
 
@@ -154,6 +156,41 @@ def input_path_workers(size: int) -> Work:
     return lambda: sum(1 for _ in loader)
 
 
+def oks_ap(count: int) -> Work:
+    """COCO's evaluation of one pose a picture, from annotations that are read and indexed already."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    def joints(points: np.ndarray, visible: np.ndarray) -> list[list[float]]:
+        return np.concatenate([points, 2.0 * visible[..., None]], axis=-1).reshape(count, -1).tolist()
+
+    found, labels, visible, area = inputs.people(count, inputs.JOINTS)
+    scores = np.linspace(1, 0, count)
+    truth = COCO()
+    truth.dataset = {"images": [{"id": i} for i in range(count)], "categories": [{"id": 1}]}
+    truth.dataset["annotations"] = [
+        {"id": i + 1, "image_id": i, "category_id": 1, "iscrowd": 0, "area": area[i], "bbox": [0, 0, 1, 1]}
+        | {"keypoints": points, "num_keypoints": int(visible[i].sum())}
+        for i, points in enumerate(joints(labels, visible))
+    ]
+    poses = [
+        {"image_id": i, "category_id": 1, "keypoints": points, "score": scores[i]}
+        for i, points in enumerate(joints(found, np.ones_like(visible)))
+    ]
+
+    def work() -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            run = COCOeval(truth, results, "keypoints")
+            run.evaluate()
+            run.accumulate()
+            run.summarize()
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth.createIndex()
+        results = truth.loadRes(poses)
+    return work
+
+
 def cases() -> dict[str, Callable[[], Work]]:
     made: dict[str, Callable[[], Work]] = {}
     for size in (64, 256):
@@ -165,6 +202,7 @@ def cases() -> dict[str, Callable[[], Work]]:
         made[f"warp {size} kornia"] = partial(kornia_affine, size)
         made[f"input {size} mmpose"] = partial(input_path, size)
         made[f"input {size} mmpose, 2 workers"] = partial(input_path_workers, size)
+    made[f"OKS-AP {inputs.PEOPLE} pycocotools"] = partial(oks_ap, inputs.PEOPLE)
     return made
 
 

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import environment
+import metric_subjects
 import subjects
 import timing
 import torch
 
 HERE = Path(__file__).parent
 BUILD = HERE.parent / "_build"
+GROUPS = subjects.GROUPS | metric_subjects.GROUPS
 LARGEST_SHARE = 0.1  # of a training step that the input path may take
 
 
@@ -92,7 +94,7 @@ def lines(result: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=subjects.GROUPS, default=list(subjects.GROUPS), metavar="NAME")
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS), metavar="NAME")
     parser.add_argument("--quick", action="store_true", help="two rounds instead of ten: whether it runs, not how fast")
     parser.add_argument("--no-peers", action="store_true", help="install and measure no other library")
     parser.add_argument(
@@ -113,7 +115,7 @@ def main() -> None:
     print("| what | posenb, img/s | of the limit | against | img/s | posenb is x times as fast | |")
     print("|---|---|---|---|---|---|---|")
     try:
-        for make in (make for group in options.only for make in subjects.GROUPS[group]):
+        for make in (make for group in options.only for make in GROUPS[group]):
             results.append(measured(make(), peers, options.threads, rounds, seconds))
             print(*lines(results[-1]), sep="\n", flush=True)
     finally:

@@ -151,6 +151,7 @@ def evaluate(
     dataset: Annotated[str, typer.Option(help="Default: the data set it was trained on.")] = "",
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     samples: Annotated[int, typer.Option(min=1)] = 1000,
+    flip: Annotated[bool, typer.Option("--flip", help="Average each answer with that for the mirror image.")] = False,
     device: Device = "cpu",
 ) -> None:
     """Score a run on a data set; joints are matched by their names."""
@@ -159,7 +160,7 @@ def evaluate(
     found = runs.find(run)
     some = data.load(dataset or found.spec.data.name, split, count=samples, size=found.spec.data.size)
     method = found.method.to(device)
-    pred = evaluation.predict(method, some, device)
+    pred = evaluation.predict(method, some, device, flip=flip)
     _print_run(found.spec.key, evaluation.score(pred, some.as_skeleton(method.setting.skeleton)))
 
 

@@ -106,14 +106,25 @@ class Method(nn.Module, ABC):
         """Maps ``(B, K, h, w)`` of images ``(B, 3, H, W)`` in [0, 1], as the decoder wants them."""
         return self.network(images)[-1].float()
 
-    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def heatmaps_of_mirrored(self, images: Tensor) -> Tensor:
+        """Maps of the mirror images, mirrored back: ``(B, K, h, w)``, as :meth:`heatmaps` of the images themselves.
+
+        Nothing is shifted: mirroring takes x to W - x in the image and to w - x in its maps, which are W / stride wide.
+        """
+        return self.heatmaps(images.flip(-1)).flip(-1)[:, list(self.setting.skeleton.flip)]
+
+    def predict(self, images: Tensor, flip: bool = False) -> tuple[Tensor, Tensor]:
         """Points ``(B, K, 2)`` in pixels of the input, and scores ``(B, K)``.
 
         Args:
             images: ``(B, 3, H, W)``: floats in [0, 1], or uint8 whose middle is taken where they are larger than the
                 network's input.
+            flip: the flip test: decode the mean of the maps of the images and of their mirror images.
         """
         if images.dtype == torch.uint8:
             images = center(images, self.setting.size)
         images = images.contiguous(memory_format=torch.channels_last)
-        return decode(self.heatmaps(images), self.stride, "dark")
+        maps = self.heatmaps(images)
+        if flip:
+            maps = (maps + self.heatmaps_of_mirrored(images)) / 2
+        return decode(maps, self.stride, "dark")

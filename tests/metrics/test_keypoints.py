@@ -9,7 +9,18 @@ import scipy.io
 import torch
 from torch.testing import assert_close
 
-from posenb.metrics import auc, errors, pck, pckh, response
+from posenb.metrics import (
+    MPII_EXCLUDED,
+    auc,
+    epe,
+    errors,
+    joint_table,
+    pck,
+    pck_curve,
+    pckh,
+    pckh_curve,
+    response,
+)
 from posenb.skeletons import MPII16
 
 NAN = float("nan")
@@ -115,6 +126,59 @@ class TestPckh:
         pred, target = places([[0.9, 1.1]])
         assert pckh(pred, target, torch.ones(1, 2).bool(), torch.tensor([10.0]), 0.1).mean == 0.5
 
+    def test_leaves_out_what_it_is_told_to(self):
+        pred, target = places([[9.0, 9.0] + [0.0] * 14])
+        labels = (target, torch.ones(1, 16).bool(), torch.tensor([10.0]))
+        assert [MPII16.joints[k] for k in MPII_EXCLUDED] == ["pelvis", "thorax"]
+        assert pckh(pred, *labels).mean == 12 / 14
+        assert pckh(pred, *labels, excluded=()).mean == 14 / 16
+        score = pckh(pred, *labels, excluded=(0, 1))
+        assert (score.mean, score.pooled, score.per_joint[0]) == (1, 1, 0)
+        assert pckh(pred[:, :5], target[:, :5], labels[1][:, :5], labels[2], excluded=(0,)).mean == 3 / 4
+
+
+class TestCurve:
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_is_the_score_at_each_threshold(self, generator, dtype):
+        pred, target = torch.rand(2, 30, 16, 2, generator=generator, dtype=dtype)
+        visible = torch.rand(30, 16, generator=generator) < 0.8
+        reference = torch.rand(30, generator=generator, dtype=dtype) + 0.5
+        reference[3] = NAN
+        thresholds = (0.1, 0.25, 0.7)
+        for one, all_at_once in ((pck, pck_curve), (pckh, pckh_curve)):
+            curve = all_at_once(pred, target, visible, reference, thresholds)
+            assert curve.per_joint.shape == (3, 16) and 0 < curve.mean[0] < curve.mean[1] < curve.mean[2]
+            for k, threshold in enumerate(thresholds):
+                score = one(pred, target, visible, reference, threshold)
+                assert (curve.mean[k], curve.pooled[k]) == score[:2]
+                assert torch.equal(curve.per_joint[k], score.per_joint)
+
+    def test_thresholds_count_equality_in_the_precision_of_the_points(self):
+        pred = torch.tensor([[[0.2, 0.0], [0.7, 0.0]]])
+        curve = pck_curve(pred, torch.zeros(1, 2, 2), torch.ones(1, 2).bool(), torch.ones(1), [0.2, 0.7])
+        assert curve.per_joint.tolist() == [[1, 0], [1, 1]]
+
+    def test_of_pckh_goes_from_a_tenth_to_a_half(self):
+        pred, target = places([[0.5, 1.5, 2.5, 3.5, 4.5, 5.5]])
+        curve = pckh_curve(pred, target, torch.ones(1, 6).bool(), torch.tensor([10.0]))
+        assert_close(curve.thresholds, torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5], dtype=torch.float64))
+        assert_close(curve.mean, torch.arange(1, 6) / 6, check_dtype=False)
+
+
+class TestEpe:
+    def test_by_hand(self):
+        pred, target = places([[1.0, 4.0, 7.0], [3.0, 8.0, 9.0]])
+        score = epe(pred, target, torch.tensor([[True, True, False], [True, False, False]]))
+        assert_close(score.per_joint, torch.tensor([2, 4, NAN]).double(), equal_nan=True)
+        assert (score.mean, score.pooled) == pytest.approx((3, 8 / 3))
+
+    def test_a_nan_prediction_is_infinitely_far_and_one_without_label_does_not_count(self):
+        pred, target = places([[1.0, 1.0, 1.0]])
+        pred[0, :2] = NAN
+        score = epe(pred, target, torch.tensor([[True, False, True]]))
+        assert score.mean == score.pooled == math.inf
+        assert (score.per_joint[0], score.per_joint[2]) == (math.inf, pytest.approx(1))
+
 
 class TestAuc:
     def test_by_hand(self):
@@ -173,25 +237,46 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.skipif(not MPII_EVAL.is_dir(), reason="MPII's evaluation files are not at ../shared/datasets/mpii_eval")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize(("read", "groups", "mean", "pooled"), PUBLISHED.values(), ids=PUBLISHED)
-def test_published_pckh_on_mpii_to_the_last_digit(read, groups, mean, pooled, dtype):
+def validation(read, dtype):
+    """MPII's validation set and a published prediction of it: joint names, predictions, labels, head sizes."""
     labels = scipy.io.loadmat(MPII_EVAL / "detections_our_format.mat")
     target = torch.from_numpy(labels["pos_gt_src"]).permute(2, 0, 1).to(dtype)
     visible = torch.from_numpy(labels["jnt_missing"]).T == 0
     first, second = torch.from_numpy(labels["headboxes_src"])
     head = 0.6 * (second - first).norm(dim=0).to(dtype)
     pred = torch.from_numpy(np.array(read())).to(dtype)
+    return [name.item() for name in labels["dataset_joints"][0]], pred, target, visible, head
 
-    assert [name.item() for name in labels["dataset_joints"][0]] == [short(joint) for joint in MPII16.joints]
 
+needs_mpii = pytest.mark.skipif(
+    not MPII_EVAL.is_dir(), reason="MPII's evaluation files are not at ../shared/datasets/mpii_eval"
+)
+
+
+@needs_mpii
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("read", "groups", "mean", "pooled"), PUBLISHED.values(), ids=PUBLISHED)
+def test_published_pckh_on_mpii_to_the_last_digit(read, groups, mean, pooled, dtype):
+    joints, pred, target, visible, head = validation(read, dtype)
+    assert joints == [short(joint) for joint in MPII16.joints]
     score = pckh(pred, target, visible, head)
-    percent = (100 * score.per_joint).tolist()
-    pairs = [("head_top",)] + [
-        (f"left_{part}", f"right_{part}") for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-    ]
-    means = [sum(percent[k] for k in MPII16.index(*pair)) / len(pair) for pair in pairs]
-    assert [f"{value:.2f}" for value in means] == [f"{value:.2f}" for value in groups]
-    assert f"{100 * score.mean:.2f}" == f"{mean:.2f}"
+    table = joint_table(score, MPII16)
+    assert list(table) == ["Head", "Sho.", "Elb.", "Wri.", "Hip", "Knee", "Ank.", "Mean"]
+    assert [f"{value:.2f}" for value in table.values()] == [f"{value:.2f}" for value in (*groups, mean)]
     assert pooled is None or f"{100 * score.pooled:.2f}" == f"{pooled:.2f}"
+
+
+@needs_mpii
+@pytest.mark.parametrize("read", [bearpaw, newell])
+def test_the_curve_on_mpii_as_counted_one_by_one(read):
+    """In NumPy, joint by joint, as the evaluations that the figures come from go about it."""
+    _, pred, target, visible, head = validation(read, torch.float64)
+    curve = pckh_curve(pred, target, visible, head)
+    found, wanted, size = pred.numpy(), target.numpy(), head.numpy()
+    for t, threshold in enumerate((0.1, 0.2, 0.3, 0.4, 0.5)):
+        fractions = []
+        for k, labelled in enumerate(visible.T.numpy()):
+            distance = np.linalg.norm(found[labelled, k] - wanted[labelled, k], axis=1)
+            fractions.append(np.mean(distance / size[labelled] <= threshold))
+        assert curve.per_joint[t].tolist() == fractions
+        assert curve.mean[t].item() == pytest.approx(np.mean([f for k, f in enumerate(fractions) if k not in (6, 7)]))
