@@ -19,7 +19,7 @@ class Data:
     """A data set and how much of it.
 
     Attributes:
-        name: 'body', 'hand' or 'lsp'.
+        name: 'body', 'hand', or any data set that ``posenb data`` prepared.
         train: training samples (None: all).
         test: samples of the final evaluation (None: all).
         monitor: samples evaluated during training.

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from posenb.data.dataset import Batch, PoseDataset
-from posenb.data.sources import SOURCES, Source, own
+from posenb.data.sources import SOURCES, Source
+from posenb.data.sources import own as _own  # not by its name, which is the reader's module's
 from posenb.errors import UserError
 from posenb.skeletons import HAND21, MPII16, Skeleton
 
@@ -38,18 +39,21 @@ def load(
         options: for synthetic data, such as ``difficulty``.
 
     Raises:
-        UserError: for an unknown name or split, or a real data set that was not prepared.
+        UserError: for an unknown name or split, a real data set that was not prepared, or a split without anybody.
     """
     if split not in SPLITS:
         raise UserError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
     if name in SYNTHETIC:
         from posenb.data import synthetic
 
-        make: Callable[..., PoseDataset] = {"body": synthetic.body, "hand": synthetic.hand}[name]
-        return make(count or 1000, size=size, seed=_SYNTHETIC_SEEDS[split], margin=margin, **options)
+        painters: dict[str, Callable[..., PoseDataset]] = {"body": synthetic.body, "hand": synthetic.hand}
+        return painters[name](count or 1000, size=size, seed=_SYNTHETIC_SEEDS[split], margin=margin, **options)
     from posenb.data import prepared
 
-    return prepared.load(source(name), split, size=size, margin=margin)[slice(count)]
+    found = prepared.load(source(name), split, size=size, margin=margin)
+    if not len(found):
+        raise UserError(f"{name} has nobody in its split {split!r}")
+    return found[slice(count)]
 
 
 def source(name: str) -> Source:
@@ -66,7 +70,7 @@ def source(name: str) -> Source:
     if index is None:
         known = ", ".join([*SYNTHETIC, *SOURCES])
         raise UserError(f"data set must be one of {known}, or one that `posenb data own` prepared, not {name!r}")
-    return own(name, index["digest"])
+    return _own(name, index["digest"])
 
 
 def skeleton(name: str) -> Skeleton:
@@ -91,4 +95,10 @@ def version(name: str) -> int | str:
         from posenb.data import synthetic
 
         return synthetic.VERSION
-    return source(name).version
+    found = source(name)
+    if found.varies:
+        from posenb.data import prepared
+
+        if index := prepared.index_of(prepared.data_folder(name)):
+            return f"{found.version}-{index['digest']}"
+    return found.version

@@ -70,17 +70,18 @@ def admitted(person: Person, width: int, height: int, labelled: bool = True) -> 
     not meet the picture or dwarfs it, or (where ``labelled`` people are wanted) who has no labelled joint left.
     """
     size = np.array([width, height])
-    visible, problems = person.visible, []
+    visible: NDArray[np.bool_] = person.visible
+    problems: list[str] = []
 
     def unlabel(wrong: NDArray[np.bool_], problem: str) -> None:
         nonlocal visible
         problems.extend([problem] * int((visible & wrong).sum()))
         visible = visible & ~wrong
 
-    finite = np.isfinite(person.points).all(axis=1)
+    finite = np.all(np.isfinite(person.points), axis=1)
     points = np.where(finite[:, None], person.points, 0.0)
     unlabel(~finite, "joint not finite")
-    unlabel(((points < -size) | (points > 2 * size)).any(axis=1), "joint far outside of the picture")
+    unlabel(np.any((points < -size) | (points > 2 * size), axis=1), "joint far outside of the picture")
     center, side = (person.center, person.side) if person.center is not None else _about(points[visible])
     if not (np.isfinite(center).all() and np.isfinite(side)):
         return None, [*problems, "no labelled joint" if person.center is None else "box not finite"]
@@ -91,7 +92,7 @@ def admitted(person: Person, width: int, height: int, labelled: bool = True) -> 
     if side > 10 * size.max():
         return None, [*problems, "box ten times as large as the picture"]
     # half the square and once its side: PoseDataset's rule, a little stricter for what rounding adds
-    unlabel((np.abs(points - center) > 1.49 * side).any(axis=1), "joint far from its person")
+    unlabel(np.any(np.abs(points - center) > 1.49 * side, axis=1), "joint far from its person")
     if labelled and not visible.any():
         return None, [*problems, "no labelled joint"]
     points = np.where(visible[:, None], person.points, np.nan)

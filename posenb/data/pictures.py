@@ -9,7 +9,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from posenb.data.people import Person
 
@@ -37,6 +37,8 @@ def decode(file: bytes, formats: tuple[str, ...] = _FORMATS) -> NDArray[np.uint8
         with warnings.catch_warnings(), Image.open(io.BytesIO(file), formats=formats) as image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             return np.asarray(image.convert("RGB"))
+    except UnidentifiedImageError:
+        raise ValueError(f"is no picture of a known kind ({', '.join(formats)})") from None
     except Exception as error:  # a decoder trips over damaged bytes in many ways
         raise ValueError(f"cannot be decoded ({error})") from None
 

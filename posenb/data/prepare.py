@@ -231,12 +231,12 @@ def _write_part(path: Path, block: Sequence[Picture], validation: frozenset[str]
                     "picture": picture.number,
                     "origin": part.origin,
                     "unit": part.unit,
-                    "split": "val" if picture.name in validation else picture.split,
+                    "split": "val" if picture.split == "train" and picture.name in validation else picture.split,
                 }
             )
     arrays = {name: np.array([row[name] for row in rows]) for name in (*FIELDS, "split")}
     pictures = b"".join(jpegs)
-    about = {
+    about: dict[str, Any] = {
         "kept": dict(Counter(row["split"] for row in rows)),
         "left_out": left_out,
         "broken": broken,
@@ -247,7 +247,8 @@ def _write_part(path: Path, block: Sequence[Picture], validation: frozenset[str]
     # last, because it is what says that the part is whole
     with replacing(path.with_suffix(".npz")) as temporary, temporary.open("wb") as file:
         ends = np.cumsum([len(jpeg) for jpeg in jpegs], dtype=np.int64)
-        np.savez(file, **arrays, ends=ends, checksum=about["checksum"], about=json.dumps(about))
+        arrays |= {"ends": ends, "checksum": np.array(about["checksum"]), "about": np.array(json.dumps(about))}
+        np.savez(file, allow_pickle=False, **arrays)
     return about
 
 

@@ -92,8 +92,7 @@ def read(source: Source, folder: Path | None = None) -> Prepared:
         except DAMAGED as error:
             raise DataError(f"{path} is damaged ({error}): run `{source.command}`") from None
     labels = {name: np.concatenate([part[name] for part in parts]) for name in (*FIELDS, "split")}
-    described = {key: tuple(map(_tuple, value)) if key != "name" else value for key, value in index["skeleton"].items()}
-    skeleton = source.skeleton or Skeleton(**described)
+    skeleton = source.skeleton or _skeleton(index["skeleton"])
     return Prepared(folder, index["digest"], skeleton, labels.pop("split"), labels, index["parts"])
 
 
@@ -137,8 +136,8 @@ def load(
 
     images = _mapped(path, (len(unit), *stored, 3), make)
     rows = _slice(np.isin(found.split[of_group], SPLITS[split]))
-    points = (labels["points"] - origin[:, None]) / unit[:, None, None]
-    points, visible = torch.from_numpy(points[rows]).float(), torch.from_numpy(labels["visible"][rows])
+    inside = ((labels["points"] - origin[:, None]) / unit[:, None, None])[rows]
+    points, visible = torch.from_numpy(inside).float(), torch.from_numpy(labels["visible"][rows])
 
     def lengths(name: str, power: int = 1) -> torch.Tensor:
         return torch.from_numpy((labels[name] / unit**power)[rows]).float()
@@ -224,8 +223,15 @@ def files(prepared: Prepared, source: Source) -> Iterator[bytes]:
             yield pictures[start:end]
 
 
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _skeleton(described: dict[str, Any]) -> Skeleton:
+    """A joint set from JSON."""
+
+    def pairs(name: str) -> tuple[tuple[int, int], ...]:
+        return tuple((a, b) for a, b in described[name])
+
+    return Skeleton(
+        described["name"], tuple(described["joints"]), pairs("limbs"), tuple(described["flip"]), pairs("reference")
+    )
 
 
 def index_of(folder: Path) -> dict[str, Any] | None:

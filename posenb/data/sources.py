@@ -20,6 +20,7 @@ class Source:
         citation: its key in the book's bibliography.
         command: what to type to have it, for messages.
         version: counts up when the same arguments begin to give other samples.
+        varies: what is prepared depends on options or on files of the user's, so that runs must tell one from another.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Source:
     citation: str
     command: str
     version: int | str = 1
+    varies: bool = False
 
 
 SOURCES = {
@@ -57,19 +59,21 @@ SOURCES = {
             name="mpii",
             title="MPII Human Pose",
             skeleton=MPII16,
-            licence="annotations under the Simplified BSD licence; pictures for research",
-            access="downloaded without registration (12 GB of pictures)",
+            licence="annotations under the Simplified BSD licence; pictures for research, not for commerce",
+            access="downloaded without registration (13 GB)",
             citation="andriluka2014mpii",
-            command="posenb data mpii --images DIR --annotations FILE",
+            command="posenb data mpii --images DIR --annotations FILE --validation FILE",
+            varies=True,
         ),
         Source(
             name="coco",
             title="COCO keypoints",
             skeleton=COCO17,
             licence="annotations under CC BY 4.0; pictures from Flickr, each under its owner's licence",
-            access="downloaded without registration (25 GB, unlabelled pictures not counted)",
+            access="downloaded without registration (20 GB)",
             citation="lin2014coco",
             command="posenb data coco --source DIR",
+            varies=True,
         ),
         Source(
             name="coco-unlabelled",
@@ -79,6 +83,7 @@ SOURCES = {
             access="downloaded without registration (19 GB); person boxes come from a detector of yours",
             citation="lin2014coco",
             command="posenb data coco-unlabelled --source DIR --boxes detections.json",
+            varies=True,
         ),
         Source(
             name="aic",
@@ -93,19 +98,21 @@ SOURCES = {
             name="rhd",
             title="Rendered Handpose",
             skeleton=HAND21,
-            licence="for research, not for commerce",
+            licence="for research only, not for commerce; citation asked for",
             access="downloaded without registration (7 GB)",
             citation="zimmermann2017hand",
             command="posenb data rhd --source DIR",
+            varies=True,
         ),
         Source(
             name="stb",
             title="Stereo Hand Pose Tracking Benchmark",
             skeleton=STB21,
-            licence="for research, citation asked for",
-            access="downloaded from its authors' page",
+            licence="its authors' repository is under the MIT licence; citation asked for",
+            access="without registration, from the links in github.com/zhjwustc/icip17_stereo_hand_pose_dataset",
             citation="zhang2017stb",
             command="posenb data stb --source DIR",
+            varies=True,
         ),
     )
 }

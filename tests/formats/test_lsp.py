@@ -224,7 +224,7 @@ def _complex_words(official: Official) -> None:
     [
         (_without_image, r"lsp\.zip lacks 1 of LSP's 3 images, the first is images/im0002\.jpg"),
         (_cut_image, r"im0002\.jpg cannot be decoded .*fetch the archive again"),
-        (_no_image, r"im0002\.jpg cannot be decoded"),
+        (_no_image, r"im0002\.jpg is no picture of a known kind"),
         (_further_image, r"lsp\.zip has 4: it is another data set"),
         (_nan, r"im0002\.jpg: joint not finite"),
         (_far, r"im0002\.jpg: joint far outside of the picture"),
