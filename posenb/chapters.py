@@ -18,8 +18,8 @@ from nbformat import NotebookNode
 from posenb.errors import UserError
 from posenb.files import save_text
 
-# What a chapter's `parameters` cell holds, and nothing else
-DEFAULTS: dict[str, Any] = {"profile": "quick", "dataset": "body", "seed": 0, "device": "auto"}
+# What a chapter's `parameters` cell holds, and nothing else; the data set is the chapter's own choice
+DEFAULTS: dict[str, Any] = {"profile": "quick", "seed": 0, "device": "auto"}
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,13 @@ class Chapter:
         notebook = jupytext.read(self.source, fmt="md:myst")
         if not any(cell.cell_type == "code" for cell in notebook.cells):
             raise UserError(f"{self.source} has no code cell: it needs the front matter and cells of a MyST notebook")
-        _check_parameters(self, notebook)
+        _parameters(self, notebook)
         return notebook
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """profile, dataset, seed and device, as the chapter's own cell has them. Raises as :meth:`notebook`."""
+        return _parameters(self, jupytext.read(self.source, fmt="md:myst"))
 
 
 def root() -> Path:
@@ -95,7 +100,7 @@ def select(names: Iterable[str]) -> list[Chapter]:
     return [chapter for chapter in known if chapter in wanted] if wanted else known
 
 
-def _check_parameters(chapter: Chapter, notebook: NotebookNode) -> None:
+def _parameters(chapter: Chapter, notebook: NotebookNode) -> dict[str, Any]:
     cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     declared = {
         target.id: ast.literal_eval(line.value)
@@ -105,12 +110,13 @@ def _check_parameters(chapter: Chapter, notebook: NotebookNode) -> None:
         for target in line.targets
         if isinstance(target, ast.Name)
     }
-    if declared != DEFAULTS:
+    if declared != DEFAULTS | {"dataset": declared.get("dataset")} or not isinstance(declared["dataset"], str):
         raise UserError(
             f"{chapter.source.name}: its cell tagged 'parameters' must hold "
             + "; ".join(f"{name} = {value!r}" for name, value in DEFAULTS.items())
-            + f"; it holds {declared or 'nothing'}"
+            + f"; and dataset = 'body' or another's name; it holds {declared or 'nothing'}"
         )
+    return declared
 
 
 # ------------------------------------------------------------------------------------------------------ cleaning

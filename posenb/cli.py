@@ -64,7 +64,9 @@ def reproduce(
     profile: Annotated[
         ProfileName, typer.Option(help="smoke (tests), quick (minutes), full (hours), paper (GPUs).")
     ] = (ProfileName.quick),
-    dataset: Dataset = "body",
+    dataset: Annotated[
+        str, typer.Option(help="body, hand, or a real one that `posenb data` prepared; default: each chapter's own.")
+    ] = "",
     seeds: Annotated[int, typer.Option(help="Judge the chapters' claims over this many seeds first; 0: none.")] = -1,
     jobs: Annotated[int, typer.Option(help="Chapters, or runs of claims, at the same time; they share the cores.")] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Execute chapters again even where nothing changed.")] = False,
@@ -81,17 +83,18 @@ def reproduce(
     from posenb import claims, profiles
     from posenb import reproduce as book
 
-    names = [chapter.name for chapter in book.select(chapters or [])]
+    selected = {chapter.name: chapter for chapter in book.select(chapters or [])}
+    names = list(selected)
     count = seeds if seeds >= 0 else (profiles.SEEDS[profile] if profile in ("full", "paper") else 0)
     chosen = [claim for claim in claims.CLAIMS.values() if claim.chapter in names] if count else []
-    if dry_run:
-        for claim in chosen:
-            print(f"{claim.id} on {dataset}: would be measured over {count} seed(s)")
-    else:
-        for claim in chosen:
-            print(f"{claim.id} on {dataset}: measuring over {count} seed(s)", flush=True)
-            record = claims.measure_parallel(claim.id, profile, dataset, range(count), device, jobs)
-            print(f"{claim.id} on {dataset}: {claims.sentence(record)}", flush=True)
+    for claim in chosen:
+        on = dataset or selected[claim.chapter].parameters["dataset"]
+        if dry_run:
+            print(f"{claim.id} on {on}: would be measured over {count} seed(s)")
+            continue
+        print(f"{claim.id} on {on}: measuring over {count} seed(s)", flush=True)
+        record = claims.measure_parallel(claim.id, profile, on, range(count), device, jobs)
+        print(f"{claim.id} on {on}: {claims.sentence(record)}", flush=True)
     code = book.run(names, profile, dataset, seed, device, jobs=jobs, fresh=fresh, dry_run=dry_run, site=site)
     raise typer.Exit(code)
 

@@ -72,13 +72,13 @@ class Done:
 def plan(
     names: Iterable[str] = (),
     profile: str = DEFAULTS["profile"],
-    dataset: str = DEFAULTS["dataset"],
+    dataset: str = "",
     seed: int = DEFAULTS["seed"],
     device: str = DEFAULTS["device"],
     fresh: bool = False,
     build: Path | None = None,
 ) -> list[Job]:
-    """A job for each chapter by name (none: all), stale or not.
+    """A job for each chapter by name (none: all), stale or not; on its own data set where none is named.
 
     Raises:
         UserError: for an unknown chapter, profile or data set.
@@ -86,13 +86,17 @@ def plan(
     from posenb import data, profiles  # with torch: seconds, which the worker processes need not spend
 
     profiles.check(profile)
-    data.skeleton(dataset)  # raises where there is none of this name
-    parameters = {"profile": str(profile), "dataset": dataset, "seed": seed, "device": device}
-    folder = (build or default_build()) / "chapters" / _folder_name(parameters)
+    if dataset:
+        data.skeleton(dataset)  # raises where there is none of this name
+    asked: dict[str, Any] = {"profile": str(profile), "seed": seed, "device": device}
+    asked |= {"dataset": dataset} if dataset else {}
+    special = "" if seed == DEFAULTS["seed"] else f"-seed{seed}"
+    folder = (build or default_build()) / "chapters" / f"{profile}-{dataset or 'book'}{special}"
     shared = _shared_sources()
     jobs = []
     for chapter in select(names):
         chapter.notebook()  # raises where the text is no chapter
+        parameters = chapter.parameters | asked
         target = folder / f"{chapter.name}.ipynb"
         made_from = {"text": tree_digest([chapter.source]), "parameters": repr(sorted(parameters.items())), **shared}
         reason = "asked for" if fresh else _why_stale(target, made_from)
@@ -105,15 +109,11 @@ def default_build() -> Path:
     return chapters.root() / "_build"
 
 
-def _folder_name(parameters: Mapping[str, Any]) -> str:
-    special = "" if parameters["seed"] == DEFAULTS["seed"] else f"-seed{parameters['seed']}"
-    return f"{parameters['profile']}-{parameters['dataset']}{special}"
-
-
 def _shared_sources() -> dict[str, str]:
     """What every chapter depends on beside its own text."""
     package, root = Path(__file__).parent, chapters.root()
-    sources = [path for path in package.rglob("*") if path.suffix in (".py", ".json") and path.name not in _MACHINERY]
+    kinds = (".py", ".json", ".html")
+    sources = [path for path in package.rglob("*") if path.suffix in kinds and path.name not in _MACHINERY]
     return {
         "package": tree_digest(sources, package),
         "pins": tree_digest([root / "requirements.lock"]),
@@ -164,7 +164,8 @@ def _execute_one(job: Job, threads: int, bar: bool) -> Done:
     partial, failed = (job.target.with_suffix(f".{kind}.ipynb") for kind in ("partial", "failed"))
     partial.parent.mkdir(parents=True, exist_ok=True)
     # only what differs is injected, so that a chapter at its defaults has the same cells as its text
-    changed = {name: value for name, value in job.parameters.items() if value != DEFAULTS[name]}
+    own = job.chapter.parameters
+    changed = {name: value for name, value in job.parameters.items() if value != own[name]}
     with kernel_environment(threads):
         import papermill
         from papermill.exceptions import PapermillExecutionError
@@ -249,7 +250,7 @@ def _opening(source: str) -> str:
 def run(
     names: Iterable[str] = (),
     profile: str = DEFAULTS["profile"],
-    dataset: str = DEFAULTS["dataset"],
+    dataset: str = "",
     seed: int = DEFAULTS["seed"],
     device: str = DEFAULTS["device"],
     jobs: int = 1,

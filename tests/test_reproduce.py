@@ -84,12 +84,20 @@ def test_unknown_parameters_are_refused_before_anything_runs(book: Path, options
         reproduce.plan(**options)
 
 
-@pytest.mark.parametrize("line", ["extra = 1", "seed = 1"])
+@pytest.mark.parametrize("line", ["extra = 1", "seed = 1", "dataset = 3"])
 def test_a_chapter_has_exactly_the_four_parameters(book: Path, line: str) -> None:
     path = book / "book" / "01_tiny.md"
-    path.write_text(path.read_text().replace("seed = 0", f"seed = 0\n{line}" if "extra" in line else line))
+    path.write_text(path.read_text().replace("seed = 0", f"seed = 0\n{line}" if "seed" not in line else line))
     with pytest.raises(UserError, match=r"01_tiny\.md.*parameters"):
         reproduce.plan()
+
+
+def test_a_chapter_chooses_its_data_set_and_the_user_another(book: Path) -> None:
+    write(book, "02_hands", "1")
+    path = book / "book" / "02_hands.md"
+    path.write_text(path.read_text().replace('dataset = "body"', 'dataset = "hand"'))
+    assert [job.parameters["dataset"] for job in reproduce.plan()] == ["body", "hand"]
+    assert [job.parameters["dataset"] for job in reproduce.plan(dataset="lsp")] == ["lsp", "lsp"]
 
 
 def test_profiles_data_sets_and_seeds_do_not_share_a_notebook(book: Path) -> None:
@@ -282,4 +290,4 @@ def test_publishing_writes_the_executed_notebook(book: Path) -> None:
     assert publish.check_pairs() == []
     notebook = chapters.read(path)
     assert notebook.cells[-1].outputs[0].text == "quick\n"
-    assert notebook.metadata["posenb"]["parameters"] == chapters.DEFAULTS
+    assert notebook.metadata["posenb"]["parameters"] == chapters.DEFAULTS | {"dataset": "body"}

@@ -106,6 +106,6 @@ def test_the_committed_notebook_is_fit_to_read(chapter: chapters.Chapter) -> Non
         pytest.skip(f"{chapter.name} is not published yet: run `make publish`")
     notebook = chapters.read(chapter.published)
     assert publish.problems_of(notebook, ROOT) == []
-    assert notebook.metadata["posenb"]["parameters"] == chapters.DEFAULTS
+    assert notebook.metadata["posenb"]["parameters"] == chapter.parameters
     for place in ("/home/", "/root/", "/Users/", "/tmp/", "site-packages"):
         assert place not in chapter.published.read_text(encoding="utf-8"), f"shows a path: {place}"
