@@ -6,7 +6,10 @@ the losses of its equal parts, whatever is labelled in them, and several process
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+
+from posenb.heatmaps import multi_label
 
 
 def heatmap_mse(pred: Tensor, target: Tensor, visible: Tensor) -> Tensor:
@@ -20,6 +23,11 @@ def heatmap_mse(pred: Tensor, target: Tensor, visible: Tensor) -> Tensor:
         a scalar: the mean over images, joints and pixels.
     """
     return ((pred - target).square().mean(dim=(-2, -1)) * visible).mean()
+
+
+def heatmap_l1(pred: Tensor, target: Tensor, visible: Tensor) -> Tensor:
+    """Mean absolute error between heatmaps ``(B, K, H, W)``; otherwise as :func:`heatmap_mse`."""
+    return ((pred - target).abs().mean(dim=(-2, -1)) * visible).mean()
 
 
 def soft_cross_entropy(logits: Tensor, target: Tensor, visible: Tensor) -> Tensor:
@@ -41,3 +49,49 @@ def soft_cross_entropy(logits: Tensor, target: Tensor, visible: Tensor) -> Tenso
     entropy = -(weights * log_probabilities).sum(dim=-1) / mass.clamp(min=1e-12)
     # a joint just outside leaves a tail that says less than its noise
     return (entropy * (visible & (mass > 1e-3))).mean()
+
+
+def weighted_cross_entropy(
+    log_probabilities: Tensor, weights: Tensor, visible: Tensor, normalize: bool = True
+) -> Tensor:
+    """Cross-entropy over the pixels that may be called the joint, each by its weight (Zhang et al. 2022, Eq. 8).
+
+    -sum of w y log r, y = 1 where w > 0. It is least where r is w made to sum to 1.
+
+    Args:
+        log_probabilities: ``(B, K, H, W)``, log r: r sums to 1 over each map. May be -inf where the weight is 0.
+        weights: ``(B, K, H, W)``, w >= 0, such as a highly differentiated heatmap.
+        visible: ``(B, K)`` bool; unlabelled joints, and those without a weight, count as zero.
+        normalize: divide each joint's sum by its weights' sum, 51.03 for a whole square of the paper's, so that it is
+            a cross-entropy in nats. False is Eq. (8) as printed. The two differ by that factor, and near the border.
+
+    Returns:
+        a scalar: the sum over pixels, the mean over images and joints (Eq. 8 sums over images).
+    """
+    label = multi_label(weights)
+    # 0 x -inf is NaN
+    terms = torch.where(label, weights * torch.where(label, log_probabilities, 0.0), 0.0)
+    loss = -terms.sum(dim=(-2, -1))
+    if normalize:
+        loss = loss / weights.sum(dim=(-2, -1)).clamp(min=1e-12)
+    # what is not labelled may be infinite, and infinity x 0 is NaN
+    return torch.where(visible, loss, 0.0).mean()
+
+
+def maximum_stability(clean: Tensor, perturbed: Tensor, visible: Tensor) -> Tensor:
+    """How much a map changes, and how much it changes at its maximum (Zhang et al. 2022, Eq. 9), 1 : 1.
+
+    The maximum's place is the clean map's; the perturbed map is read at the same place. Both maps get gradient.
+
+    Args:
+        clean, perturbed: ``(B, K, H, W)``, maps of an image and of the same image perturbed.
+        visible: ``(B, K)`` bool; the other joints count as zero. The loss needs no label: give all True to use all.
+
+    Returns:
+        a scalar: the mean over pixels of the squared change plus the squared change at the maximum, the mean over
+        images and joints (Eq. 9 sums over images).
+    """
+    change = (perturbed - clean).flatten(-2)
+    place = clean.flatten(-2).argmax(dim=-1, keepdim=True)
+    loss = change.square().mean(dim=-1) + change.gather(-1, place).squeeze(-1).square()
+    return (loss * visible).mean()

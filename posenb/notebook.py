@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 import torch
 from IPython.display import Markdown
 
@@ -40,3 +41,10 @@ def provenance(profile: str, dataset: str, seed: int, *runs: Run) -> Markdown:
         rows.append((f"run `{run.spec.key}`", f"{run.spec.title}; {where}"))
     body = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return Markdown(f"| | |\n|---|---|\n{body}")
+
+
+def table(frame: pd.DataFrame) -> Markdown:
+    """A data frame, without its index, as a Markdown table, which a page wraps and a reader can search."""
+    rows = [list(map(str, frame.columns)), ["---"] * len(frame.columns)]
+    rows += [[str(value).replace("|", r"\|") for value in row] for row in frame.itertuples(index=False)]
+    return Markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))

@@ -12,6 +12,7 @@ from posenb.errors import UserError
 from posenb.spec import Budget, Data, Network, Spec
 
 PROFILES = ("smoke", "quick", "full", "paper")
+"""The names of the profiles, from the smallest to the largest."""
 
 # seeds over which claims are judged
 SEEDS = {"smoke": 1, "quick": 1, "full": 5, "paper": 3}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from posenb.heatmaps import METHODS, argmax, decode, gaussian
+from posenb.heatmaps import METHODS, argmax, decode, gaussian, highly_differentiated, multi_label
 
 NAN = float("nan")
 SIZES = [(32, 32), (24, 40), (41, 25)]
@@ -252,3 +252,53 @@ def test_unknown_methods_are_refused():
     with pytest.raises(ValueError, match=r"one of argmax, quarter, dark, soft, not 'mean'") as error:
         decode(torch.zeros(1, 1, 4, 4), 4, "mean")
     assert "\n" not in str(error.value)
+
+
+class TestHighlyDifferentiated:
+    def test_equals_the_definition_pixel_by_pixel(self):
+        points = [[(13.3, 9.1), (-2.5, 22.0)], [(30.0, 0.5), (7.25, 40.0)]]
+        height, width, stride, alpha, threshold = 9, 7, 4, 0.6, 3
+        maps = highly_differentiated(
+            torch.tensor(points, dtype=torch.float64), (height, width), stride, alpha, threshold
+        )
+        for b, k in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            column, row = (math.floor(c / stride) for c in points[b][k])
+            for i in range(height):
+                for j in range(width):
+                    d = max(abs(i - row), abs(j - column))
+                    assert maps[b, k, i, j].item() == pytest.approx(alpha**d if d <= threshold else 0, abs=1e-15)
+
+    def test_the_papers_map_has_289_pixels_that_sum_to_51(self):
+        maps = highly_differentiated(torch.tensor([[[32.4, 30.7]]]), (64, 64), 1)
+        label = multi_label(maps)[0, 0]
+        assert label.dtype == torch.bool and label.sum() == 17 * 17
+        rows, columns = label.nonzero().unbind(-1)
+        # d = 8 is included; the peak is the pixel that contains the point
+        assert (rows.min(), rows.max(), columns.min(), columns.max()) == (22, 38, 24, 40)
+        assert maps[0, 0, 30, 32] == 1 and (maps[0, 0] == 1).sum() == 1
+        by_hand = 1 + sum(8 * d * 0.7**d for d in range(1, 9))
+        assert maps.sum().item() == pytest.approx(by_hand) == pytest.approx(51.03, abs=0.005)
+
+    def test_the_same_anywhere_in_a_pixel_and_decoded_at_its_centre(self):
+        points = torch.tensor([[[8.0, 12.0], [9.9, 13.9], [11.9, 15.9]]])
+        maps = highly_differentiated(points, (16, 16), 4)
+        assert torch.equal(maps[0, 0], maps[0, 1]) and torch.equal(maps[0, 0], maps[0, 2])
+        found, scores = decode(maps, 4, "argmax")
+        assert found[0].tolist() == [[10.0, 14.0]] * 3 and scores.tolist() == [[1.0] * 3]
+
+    @pytest.mark.parametrize("point", [(NAN, NAN), (NAN, 8.0), (8.0, NAN), (500.0, 8.0)])
+    def test_what_is_nowhere_near_gives_an_empty_map_and_spoils_no_neighbour(self, point):
+        maps = highly_differentiated(torch.tensor([[point, (8.0, 8.0)]]), (16, 16), 1)
+        assert not maps[0, 0].any()
+        assert torch.equal(maps[0, 1], highly_differentiated(torch.tensor([[(8.0, 8.0)]]), (16, 16), 1)[0, 0])
+
+    def test_moving_by_whole_map_pixels_moves_the_map(self):
+        points = torch.tensor([[[37.0, 42.0]]])
+        maps = highly_differentiated(points, (40, 40), 2)
+        moved = highly_differentiated(points + torch.tensor([8.0, -12.0]), (40, 40), 2)
+        assert torch.equal(moved, maps.roll((-6, 4), (-2, -1)))
+
+    @pytest.mark.parametrize("alpha", [0.0, 1.0, 1.2])
+    def test_another_alpha_is_refused(self, alpha):
+        with pytest.raises(ValueError, match="alpha"):
+            highly_differentiated(torch.zeros(1, 1, 2), (8, 8), 1, alpha)

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from posenb.heatmaps import gaussian
-from posenb.losses import heatmap_mse, soft_cross_entropy
+from posenb.heatmaps import gaussian, highly_differentiated
+from posenb.losses import heatmap_mse, maximum_stability, soft_cross_entropy, weighted_cross_entropy
 
-LOSSES = [heatmap_mse, soft_cross_entropy]
+LOSSES = [heatmap_mse, soft_cross_entropy, weighted_cross_entropy, maximum_stability]
 
 
 def case(generator, count=6, joints=4, size=(5, 7)):
@@ -137,3 +137,70 @@ def test_cross_entropy_takes_large_logits():
     loss = soft_cross_entropy(logits, target, torch.ones(1, 1).bool())
     assert loss.item() == pytest.approx(1e4)  # (0 + 2e4) / 2
     assert gradient(soft_cross_entropy, logits, target, torch.ones(1, 1).bool()).isfinite().all()
+
+
+def log_softmax(logits):
+    return logits.flatten(-2).log_softmax(dim=-1).unflatten(-1, logits.shape[-2:])
+
+
+class TestWeightedCrossEntropy:
+    def test_by_hand(self):
+        r = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]]).view(1, 2, 1, 3)
+        w = torch.tensor([[1.0, 0.7, 0.0], [0.0, 0.0, 0.0]]).view(1, 2, 1, 3)
+        visible = torch.ones(1, 2, dtype=torch.bool)
+        printed = -math.log(0.5) - 0.7 * math.log(0.25)
+        # the second joint has no weight: zero
+        assert weighted_cross_entropy(r.log(), w, visible, normalize=False).item() == pytest.approx(printed / 2)
+        assert weighted_cross_entropy(r.log(), w, visible).item() == pytest.approx(printed / 1.7 / 2)
+
+    def test_its_least_values_are_those_computed_by_hand_for_the_papers_map(self):
+        weights = highly_differentiated(torch.tensor([[[32.5, 32.5]]], dtype=torch.float64), (64, 64), 1)
+        best = weights / weights.sum()
+        one = torch.ones(1, 1, dtype=torch.bool)
+        # -inf where the weight is 0
+        assert weighted_cross_entropy(best.log(), weights, one, normalize=False).item() == pytest.approx(
+            274.1, abs=0.05
+        )
+        assert weighted_cross_entropy(best.log(), weights, one).item() == pytest.approx(5.37, abs=0.005)
+        flat = torch.full_like(weights, 1 / 4096).log()
+        assert weighted_cross_entropy(flat, weights, one, normalize=False).item() == pytest.approx(424, abs=0.5)
+
+    def test_is_least_at_the_weights_made_to_sum_to_1(self, generator):
+        _, weights, visible = case(generator)
+        best = weights.log()
+
+        def loss(logits, weights, visible):
+            return weighted_cross_entropy(log_softmax(logits), weights, visible)
+
+        assert_close(gradient(loss, best, weights, visible), torch.zeros_like(best))
+        for _ in range(5):
+            other = best + 0.3 * torch.randn(best.shape, generator=generator, dtype=torch.float64)
+            assert loss(other, weights, visible) > loss(best, weights, visible)
+
+    def test_minus_infinity_is_no_trouble_where_nothing_is_weighed_or_labelled(self):
+        log_r = torch.tensor([[0.0, -math.inf], [-math.inf, 0.0]]).view(1, 2, 1, 2).requires_grad_()
+        weights = torch.tensor([[1.0, 0.0], [1.0, 0.0]]).view(1, 2, 1, 2)
+        loss = weighted_cross_entropy(log_r, weights, torch.tensor([[True, False]]))
+        (grad,) = torch.autograd.grad(loss, log_r)
+        assert loss.item() == 0 and grad.isfinite().all()
+
+
+class TestMaximumStability:
+    def test_by_hand(self):
+        clean = torch.tensor([[0.0, 1.0, 0.5, 0.0], [2.0, 0.0, 0.0, 0.0]]).view(1, 2, 2, 2)
+        perturbed = torch.tensor([[0.0, 0.4, 0.9, 0.0], [0.0, 0.0, 0.0, 2.0]]).view(1, 2, 2, 2)
+        visible = torch.ones(1, 2, dtype=torch.bool)
+        # at the clean maximum's place, though the second map's maximum is as high as before
+        first, second = (0.6**2 + 0.4**2) / 4 + 0.6**2, (4 + 4) / 4 + 4
+        assert maximum_stability(clean, perturbed, visible).item() == pytest.approx((first + second) / 2)
+
+    def test_both_branches_get_opposite_gradients(self, generator):
+        clean, perturbed, visible = case(generator)
+        clean.requires_grad_(), perturbed.requires_grad_()
+        one, other = torch.autograd.grad(maximum_stability(clean, perturbed, visible), (clean, perturbed))
+        assert one.any()
+        assert_close(one, -other)
+
+    def test_nothing_changed_costs_nothing(self, generator):
+        clean, _, visible = case(generator)
+        assert maximum_stability(clean, clean.clone(), visible) == 0

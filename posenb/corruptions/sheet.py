@@ -23,7 +23,7 @@ def corruption_sheet(image: Tensor, seed: int = 0, table: int | None = None) -> 
     Args:
         image: ``(3, H, W)`` uint8, or float in [0, 1].
         seed: of what is drawn.
-        table: as for :func:`posenb.corruptions.corrupt`.
+        table: as for :func:`posenb.corruptions.apply.corrupt`.
     """
     height, width = image.shape[-2:]
     gap = max(1, round(_GAP * width))

@@ -116,6 +116,7 @@ SOURCES = {
         ),
     )
 }
+"""The real data sets by name."""
 
 
 def own(name: str, version: str) -> Source:

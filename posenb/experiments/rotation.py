@@ -72,7 +72,11 @@ def bowl_depth(losses: NDArray[np.float64]) -> float:
 
 
 def measure_ada1(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
-    """Train one run with random rotation, and measure its bowl."""
+    """the smaller of the mean losses at -60 and +60 degrees, less the mean loss at 0, as a fraction of the latter; the
+    smallest over four stages of training
+
+    Of one run with random rotation.
+    """
     run = runs.train(profiles.rotation(profile, dataset, seed), device=device)
     found = curves(run)
     return Measurement(

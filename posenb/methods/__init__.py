@@ -9,7 +9,12 @@ from posenb.methods.base import Method
 
 __all__ = ["METHODS", "Method", "find"]
 
-METHODS = {"supervised": "posenb.methods.supervised:Supervised"}
+METHODS = {
+    "adversarial_augmentation": "posenb.methods.adversarial_augmentation:AdversarialAugmentation",
+    "adversarial_pretraining": "posenb.methods.adversarial_augmentation:AdversarialPretraining",
+    "stable_heatmaps": "posenb.methods.stable_heatmaps:StableHeatmaps",
+    "supervised": "posenb.methods.supervised:Supervised",
+}
 
 
 def find(name: str) -> type[Method]:

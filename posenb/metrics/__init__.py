@@ -20,6 +20,15 @@ from posenb.metrics.keypoints import (
 from posenb.metrics.limbs import LimbScore, pcp, pcp_limbs
 from posenb.metrics.matching import People
 from posenb.metrics.similarity import COCO_SIGMAS, oks, oks_sigmas
+from posenb.metrics.stability import (
+    concentration,
+    concentration_floor,
+    corruption_scores,
+    displacement,
+    gaussian_gap,
+    peak_gap,
+    ruc,
+)
 from posenb.metrics.tables import columns, joint_table, limb_table
 
 __all__ = [
@@ -33,8 +42,13 @@ __all__ = [
     "Score",
     "auc",
     "columns",
+    "concentration",
+    "concentration_floor",
+    "corruption_scores",
+    "displacement",
     "epe",
     "errors",
+    "gaussian_gap",
     "joint_table",
     "limb_table",
     "oks",
@@ -47,5 +61,7 @@ __all__ = [
     "pckh_curve",
     "pcp",
     "pcp_limbs",
+    "peak_gap",
     "response",
+    "ruc",
 ]

@@ -56,8 +56,8 @@ def joint_table(score: Score, skeleton: Skeleton, scale: float = 100) -> dict[st
     A column is the unweighted mean of its joints, left and right; those without any label are left out.
 
     Args:
-        score: of :func:`~posenb.metrics.pck`, :func:`~posenb.metrics.pckh`, :func:`~posenb.metrics.auc` or
-            :func:`~posenb.metrics.epe`. MPII's mean counts the upper neck, which has no column.
+        score: of :func:`~posenb.metrics.keypoints.pck`, :func:`~posenb.metrics.keypoints.pckh`,
+            :func:`~posenb.metrics.keypoints.auc` or :func:`~posenb.metrics.keypoints.epe`. MPII's mean counts the upper neck, which has no column.
         skeleton: its joint set.
         scale: 100 for per cent; 1 for pixels.
 

@@ -6,6 +6,7 @@ map a resolution, and the neck. Adversarial augmentation reads them, and occlude
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -112,9 +113,17 @@ class Bridged(nn.Module):
         return x
 
 
-def occlude(bridges: list[Tensor], mask: Tensor) -> list[Tensor]:
-    """Multiply bridges ``(B, C, h, w)`` by a mask ``(B, 1, h0, w0)``, 0 = occluded, scaled up to each of them."""
-    return [bridge * F.interpolate(mask.to(bridge.dtype), size=bridge.shape[-2:]) for bridge in bridges]
+def occlude(bridges: list[Tensor], mask: Tensor | Sequence[Tensor] | None) -> list[Tensor]:
+    """Multiply bridges ``(B, C, h, w)`` by a mask, 0 = occluded; None changes nothing.
+
+    Args:
+        mask: ``(B, 1, h0, w0)``, scaled to each bridge, or one for each bridge.
+    """
+    if mask is None:
+        return bridges
+    masks = [mask] * len(bridges) if isinstance(mask, Tensor) else mask
+    pairs = zip(bridges, masks, strict=True)
+    return [bridge * F.interpolate(one.to(bridge.dtype), size=bridge.shape[-2:]) for bridge, one in pairs]
 
 
 class Hourglass(nn.Module):
@@ -152,11 +161,13 @@ class Hourglass(nn.Module):
         self.feed_features = nn.ModuleList(nn.Conv2d(c, c, 1) for _ in range(o.stacks - 1))
         self.feed_maps = nn.ModuleList(nn.Conv2d(joints, c, 1) for _ in range(o.stacks - 1))
 
-    def forward(self, images: Tensor, mask: Tensor | None = None) -> list[Tensor]:
-        """With a ``mask (B, 1, h, w)`` (0 = occluded) on the bridges of every stack."""
+    def forward(self, images: Tensor, mask: Tensor | Sequence[Tensor] | None = None) -> list[Tensor]:
+        """With a ``mask (B, 1, h, w)`` (0 = occluded), or one for each bridge, on the bridges of every stack."""
         return self.forward_bridges(images, mask)[0]
 
-    def forward_bridges(self, images: Tensor, mask: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
+    def forward_bridges(
+        self, images: Tensor, mask: Tensor | Sequence[Tensor] | None = None
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """The maps, and the first hourglass's bridges as they were before any mask."""
         check_sides(images, self.stride * 2**self.options.depth)
         x = self.stem(images)
@@ -165,7 +176,7 @@ class Hourglass(nn.Module):
         for stack, hourglass in enumerate(self.hourglasses):
             bridges = hourglass.bridges(x)  # type: ignore[operator]
             first = first or bridges
-            merged = hourglass.merge(bridges if mask is None else occlude(bridges, mask))  # type: ignore[operator]
+            merged = hourglass.merge(occlude(bridges, mask))  # type: ignore[operator]
             features = self.features[stack](merged)
             maps.append(self.heads[stack](features))
             if stack + 1 < len(self.hourglasses):

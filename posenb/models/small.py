@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from posenb.models.hourglass import occlude
 from posenb.models.layers import check_sides, conv_norm_relu, norm
 
 
@@ -40,14 +42,22 @@ class Small(nn.Module):
         self.up = nn.ModuleList(conv_norm_relu(a, a, 1, o.norm) for a, _ in pairs)
         self.head = nn.Conv2d(first, joints, 1)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
+    def forward(self, images: Tensor, mask: Tensor | Sequence[Tensor] | None = None) -> list[Tensor]:
+        """With a ``mask (B, 1, h, w)`` (0 = occluded), or one for each bridge, on the bridges."""
+        return self.forward_bridges(images, mask)[0]
+
+    def forward_bridges(
+        self, images: Tensor, mask: Tensor | Sequence[Tensor] | None = None
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """The maps, and the bridges before any mask: what is added on the way up, at strides 2, 4, 8, and the neck."""
         check_sides(images, self.least)
         x = self.stem(images)
-        skips = []
+        bridges = []
         for down in self.down:
-            skips.append(x)
+            bridges.append(x)
             x = down(x)
-        x = self.neck(x)
+        bridges.append(self.neck(x))
+        *skips, x = occlude(bridges, mask)
         for lift, up, skip in zip(reversed(self.lift), reversed(self.up), reversed(skips), strict=True):
             x = up(torch.relu(skip + F.interpolate(lift(x), scale_factor=2.0)))
-        return [self.head(x)]
+        return [self.head(x)], bridges

@@ -23,8 +23,11 @@ def test_bridges_of_a_256_pixel_image(stacks):
     assert [tuple(stack.shape) for stack in maps] == [(1, 3, 64, 64)] * stacks
 
 
-@pytest.fixture(params=[1, 2], ids=["1 stack", "2 stacks"])
+@pytest.fixture(params=[1, 2, "small"], ids=["1 stack", "2 stacks", "small"])
 def network(request):
+    """Every network with bridges; all of them keep the same promises."""
+    if request.param == "small":
+        return create("small", 3, {"widths": (8, 8, 16, 16), "norm": "group"}).eval()
     return create("hourglass", 3, OPTIONS | {"depth": 3, "stacks": request.param}).eval()
 
 
@@ -71,6 +74,21 @@ def test_bridges_come_as_they_were_before_the_mask(network):
     masked = network.forward_bridges(batch, torch.zeros(2, 1, 4, 4))[1]
     assert all(torch.equal(a, b) for a, b in zip(masked, network.forward_bridges(batch)[1], strict=True))
     assert all(bridge.any() for bridge in masked)
+
+
+@torch.no_grad()
+def test_a_mask_for_each_bridge(network):
+    batch = images(2, 3, 64, 64)
+    bridges = network.forward_bridges(batch)[1]
+    one = images(2, 1, 4, 4, seed=2).round()
+    each = [torch.nn.functional.interpolate(one, size=bridge.shape[-2:]) for bridge in bridges]
+    for a, b in zip(network(batch, one), network(batch, each), strict=True):
+        assert torch.equal(a, b)
+    for level in range(len(bridges)):  # each of them is looked at
+        other = [mask * (k != level) for k, mask in enumerate(each)]
+        assert not torch.equal(network(batch, other)[-1], network(batch, each)[-1])
+    with pytest.raises(ValueError):
+        network(batch, each[1:])
 
 
 def test_occlude_scales_the_mask_to_each_bridge():

@@ -1,4 +1,4 @@
-"""What is drawn at random, for a batch at once and on its device: affine transforms, mirroring, colour."""
+"""Affine transforms, mirroring and colour, drawn at random for a batch at once and applied on its device."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Heatmap codecs: points to maps, maps to points.
 
 Encoders take points in image pixels and give maps whose pixels are ``stride`` image pixels wide; decoders go back.
-They know nothing of losses.
 """
 
 from __future__ import annotations
@@ -33,6 +32,44 @@ def gaussian(points: Tensor, size: tuple[int, int], stride: float, sigma: float)
     across = ((x - centers[..., 0, :]) ** 2 * rate).exp_()
     down = ((y - centers[..., 1, :]) ** 2 * rate).exp_()
     return down[..., :, None] * across[..., None, :]
+
+
+def highly_differentiated(
+    points: Tensor, size: tuple[int, int], stride: float, alpha: float = 0.7, threshold: int = 8
+) -> Tensor:
+    """Highly differentiated heatmaps: alpha^d at chessboard distance d (Zhang et al. 2022, section 3.2.1).
+
+    Distances count whole map pixels from the one that contains the point. So the peak is 1 at that pixel, its eight
+    neighbours have alpha, and what is further than the threshold is 0: a square of 2 threshold + 1 pixels a side.
+
+    Args:
+        points: ``(B, K, 2)`` in image pixels. NaN gives an empty map.
+        size: (H, W) of the maps.
+        stride: image pixels a map pixel.
+        alpha: what a pixel further away is worth, in (0, 1).
+        threshold: the largest distance that counts, itself included.
+
+    Returns:
+        ``(B, K, H, W)``.
+
+    Raises:
+        ValueError: for another alpha.
+    """
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+    # far away instead of NaN: beyond every threshold
+    cells = torch.nan_to_num((points / stride).floor(), nan=-1e6)[..., None]
+    y = torch.arange(size[0], device=points.device, dtype=points.dtype)
+    x = torch.arange(size[1], device=points.device, dtype=points.dtype)
+    across = (x - cells[..., 0, :]).abs()
+    down = (y - cells[..., 1, :]).abs()
+    distance = torch.maximum(down[..., :, None], across[..., None, :])
+    return torch.where(distance <= threshold, alpha**distance, 0.0)
+
+
+def multi_label(weights: Tensor) -> Tensor:
+    """Which pixels may be called the joint, bool: those of the highly differentiated map that are not 0."""
+    return weights > 0
 
 
 def argmax(maps: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from posenb import augment
-from posenb.augment import NONE, Draw, Family, apply, center, draw, matrices, still
+from posenb.augment import NONE, Draw, Family, affine, apply, center, draw, matrices, still
 from posenb.data.dataset import Batch, PoseDataset
+from posenb.geometry import warp
 from posenb.skeletons import COCO17, LSP14, MPII16
 
 GREY = 0.5
@@ -210,7 +210,7 @@ class TestApply:
         batch = dots(LSP14, 4, generator)
         drawn = draw(4, Family(), generator)
         quick = apply(batch, drawn, (96, 96), LSP14).images
-        monkeypatch.setattr(augment, "_unit", lambda images, *rest: augment.warp(images.float(), *rest).div_(255))
+        monkeypatch.setattr(affine, "_unit", lambda images, *rest: warp(images.float(), *rest).div_(255))
         assert (apply(batch, drawn, (96, 96), LSP14).images - quick).abs().max() <= 1.4 / 255
 
 

@@ -1,0 +1,86 @@
+"""The house style of the book's figures, and what several of them draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from posenb.skeletons import Skeleton
+
+P = ParamSpec("P")
+
+LEFT, RIGHT, MIDDLE = "#0173b2", "#de8f05", "#949494"  # of seaborn's colour-blind palette
+LABEL, ANSWER = "#ffffff", "#029e73"
+_STYLE: Any = {
+    "figure.dpi": 100,
+    "savefig.dpi": 100,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "font.size": 9.5,
+}
+
+
+def house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in the house style, and close: a figure that is returned is not also shown by pyplot."""
+
+    @wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with sns.axes_style("ticks"), sns.color_palette("colorblind"), plt.rc_context(_STYLE):
+            figure = draw(*args, **kwargs)
+            plt.close(figure)
+        return figure
+
+    return styled
+
+
+def picture(image: Tensor) -> NDArray[np.generic]:
+    return image.permute(1, 2, 0).cpu().numpy()
+
+
+def side_colour(skeleton: Skeleton, joint: int) -> str:
+    name = skeleton.joints[joint]
+    return LEFT if name.startswith("left") else RIGHT if name.startswith("right") else MIDDLE
+
+
+def draw_pose(axes: Axes, points: Tensor, visible: Tensor, skeleton: Skeleton, width: float, style: str = "-") -> None:
+    xy = points.detach().cpu().numpy() - 0.5  # imshow puts pixel centres at integers
+    limbs = [(a, b) for a, b in skeleton.limbs if visible[a] and visible[b]]
+    colours = [side_colour(skeleton, b if skeleton.joints[a][:4] != "left" else a) for a, b in limbs]
+    axes.add_collection(
+        LineCollection([xy[[a, b]] for a, b in limbs], colors=colours, linewidths=width, linestyles=style)
+    )
+    shown = [k for k in range(len(skeleton)) if visible[k]]
+    axes.scatter(
+        xy[shown, 0],
+        xy[shown, 1],
+        s=3.5 * width,
+        c=[side_colour(skeleton, k) for k in shown],
+        edgecolors="w",
+        linewidths=0.3,
+        zorder=3,
+    )
+
+
+def grid(count: int, columns: int, side: float) -> tuple[Figure, NDArray[Any]]:
+    rows = -(-count // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(columns * side, rows * side), squeeze=False)
+    for cell in axes.flat:
+        cell.set_axis_off()
+    return figure, axes.flatten()
+
+
+def ink(colour: str) -> str:
+    """A side's colour, dark enough for letters on white."""
+    return {RIGHT: "#a35f00", MIDDLE: "#555555"}.get(colour, colour)
