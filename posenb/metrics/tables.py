@@ -57,7 +57,8 @@ def joint_table(score: Score, skeleton: Skeleton, scale: float = 100) -> dict[st
 
     Args:
         score: of :func:`~posenb.metrics.keypoints.pck`, :func:`~posenb.metrics.keypoints.pckh`,
-            :func:`~posenb.metrics.keypoints.auc` or :func:`~posenb.metrics.keypoints.epe`. MPII's mean counts the upper neck, which has no column.
+            :func:`~posenb.metrics.keypoints.auc` or :func:`~posenb.metrics.keypoints.epe`. MPII's mean counts the upper
+            neck, which has no column.
         skeleton: its joint set.
         scale: 100 for per cent; 1 for pixels.
 
