@@ -140,7 +140,7 @@ def execute(jobs: Sequence[Job], workers: int = 1, report: Callable[[Done], None
     if not jobs:
         return []
     workers = max(1, min(workers, len(jobs)))
-    threads = max(1, _cores() // workers)
+    threads = max(1, _threads() // workers)
     bar = workers == 1 and sys.stderr.isatty()
     done = []
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
@@ -235,8 +235,11 @@ def _set(variables: Mapping[str, str | None]) -> None:
             os.environ[name] = value
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _threads() -> int:
+    """The cores, or fewer where the user says so: on a busy machine threads that wait for each other crawl."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(asked)) if asked.isdigit() and int(asked) else cores
 
 
 def _opening(source: str) -> str:

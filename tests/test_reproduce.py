@@ -277,6 +277,16 @@ def test_what_may_not_be_committed(tmp_path: Path) -> None:
     assert "1.6 MB" in " ".join(publish.problems_of(notebook))
 
 
+@pytest.mark.parametrize(("asked", "expected"), [("1", 1), ("", None), ("0", None), ("many", None), ("9999", None)])
+def test_the_users_number_of_threads_is_kept_to(
+    asked: str, expected: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    cores = reproduce._threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert reproduce._threads() == (expected or cores)
+
+
 def test_nothing_is_published_before_it_is_executed(book: Path) -> None:
     with pytest.raises(UserError, match="01_tiny: not executed yet"):
         publish.publish()

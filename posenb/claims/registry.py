@@ -121,6 +121,20 @@ CLAIMS = {
             f"{_STABILITY}:measure_shr9",
         ),
         Claim(
+            "SHR-10",
+            _SHR,
+            "The surface of its error around test images is smoother.",
+            "Fig. 10 (drawn, without numbers); judged in pixels, one measure for all",
+            f"{_STABILITY}:measure_shr10",
+        ),
+        Claim(
+            "SHR-11",
+            _SHR,
+            "On nearly equal consecutive frames its keypoints move less.",
+            "Fig. 1 (drawn, without numbers)",
+            f"{_STABILITY}:measure_shr11",
+        ),
+        Claim(
             "SHR-12",
             _SHR,
             "MST alone beats stability training on the whole map.",

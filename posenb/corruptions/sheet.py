@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from posenb.corruptions.apply import NAMES, TEST, corrupt
 
 _GAP = 0.06  # of an image's width, between columns
-_WIDE, _LABELS, _TITLE = 3.6, 1.4, 0.45  # inches: the pictures, the names on their left, the severities above
+_WIDE, _LABELS, _TITLE = 2.7, 1.4, 0.45  # inches: the pictures, the names on their left, the severities above
 
 
 def corruption_sheet(image: Tensor, seed: int = 0, table: int | None = None) -> Figure:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from posenb import runs
 from posenb.claims import Measurement
+from posenb.experiments import smoothness
 from posenb.experiments import stability_theory as theory
 from posenb.experiments.stability import Stability, measure
 from posenb.experiments.stability_specs import IMAGES, RIVALS, specs
@@ -147,6 +148,46 @@ def measure_shr9(profile: str, dataset: str, seed: int, device: str = "auto") ->
         corruptions=list(found["base"].corruptions),
         by_corruption=images.mean(axis=(0, 3)).tolist(),
     )
+
+
+def measure_shr10(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
+    """Mean roughness of the pixel error about test images over two random directions: the baseline's less that of all
+    three, as a fraction of the baseline's."""
+    return _smoothness(profile, dataset, seed, device, _roughness)
+
+
+def measure_shr11(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
+    """Pixels that keypoints move from frame to frame beyond the true movement, over nearly equal frames: the baseline's
+    less those of all three, as a fraction of the baseline's."""
+    return _smoothness(profile, dataset, seed, device, _jitter)
+
+
+def _roughness(run: runs.Run, count: int) -> Array:
+    data = run.spec.data.load("final")
+    labelled = data[data.visible.any(dim=1).nonzero().flatten()]
+    return smoothness.roughness(smoothness.surface(run.method, labelled[slice(count)]))
+
+
+def _jitter(run: runs.Run, count: int) -> Array:
+    data = run.spec.data.load("final")
+    videos = (smoothness.frames(data, run.spec.data.name, number) for number in range(count))
+    return np.array([smoothness.jitter(run.method, video)[1] for video in videos])
+
+
+def _smoothness(
+    profile: str, dataset: str, seed: int, device: str, of_run: Callable[[runs.Run, int], Array]
+) -> Measurement:
+    wanted = specs(profile, dataset, seed)
+    both = [runs.train(wanted[name], device=device) for name in ("base", "all")]
+    images = np.stack([of_run(run, 2 if profile == "smoke" else 50) for run in both], axis=1)
+    means = images.mean(axis=0)
+    return Measurement(
+        _fall(means), images, _fall, [run.spec.key for run in both], {"base": float(means[0]), "all": float(means[1])}
+    )
+
+
+def _fall(means: Array) -> float:
+    return float(1 - means[1] / means[0])
 
 
 def measure_shr12(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 import torch
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
@@ -19,7 +20,7 @@ from posenb.experiments.smoothness import roughness
 from posenb.experiments.stability import Stability
 from posenb.experiments.stability_theory import Case
 from posenb.metrics.stability import spreads
-from posenb.plots.style import LEFT, MIDDLE, RIGHT, draw_pose, grid, house_style, picture
+from posenb.plots.style import LEFT, MIDDLE, RIGHT, grid, house_style, picture
 
 
 def drawable(video: PoseDataset, dataset: str) -> PoseDataset:
@@ -37,13 +38,19 @@ def frame_strip(frames: PoseDataset, answers: Mapping[str, tuple[Tensor, float]]
     """
     frames = frames.cropped()
     count = len(frames)
-    figure, axes = plt.subplots(len(answers), count, figsize=(1.03 * count, 1.2 * len(answers)), squeeze=False)
+    figure, axes = plt.subplots(len(answers), count, figsize=(1.03 * count, 1.27 * len(answers)), squeeze=False)
+    skeleton = frames.skeleton
     for row, (name, (points, jitter)) in zip(axes, answers.items(), strict=True):
-        row[0].set_title(f"{name}: {jitter:.1f} px of 256 from frame to frame", fontsize=8.5, loc="left")
+        title = row[0].set_title(f"{name}: {jitter:.1f} px of 256 from frame to frame", fontsize=8.5, loc="left")
+        title.set_in_layout(False)  # it is wider than its picture
+        row[1].set_title(" ", fontsize=8.5)
         for k, cell in enumerate(row):
             cell.set_axis_off()
-            cell.imshow(picture(frames.images[k]), interpolation="lanczos", alpha=0.75)
-            draw_pose(cell, points[k], torch.ones(len(frames.skeleton)).bool(), frames.skeleton, 0.9)
+            cell.imshow(picture(frames.images[k]), interpolation="lanczos", alpha=0.6)
+            xy = (points[k] - 0.5).numpy()
+            lines = [xy[[a, b]] for a, b in skeleton.limbs]
+            cell.add_collection(LineCollection(lines, colors=LEFT, linewidths=0.8))
+            cell.scatter(xy[:, 0], xy[:, 1], s=7, c="#ffd92f", edgecolors="k", linewidths=0.3, zorder=3)
             height, width = frames.size
             cell.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     return figure
