@@ -41,9 +41,10 @@ def frame_strip(frames: PoseDataset, answers: Mapping[str, tuple[Tensor, float]]
     figure, axes = plt.subplots(len(answers), count, figsize=(1.03 * count, 1.27 * len(answers)), squeeze=False)
     skeleton = frames.skeleton
     for row, (name, (points, jitter)) in zip(axes, answers.items(), strict=True):
-        title = row[0].set_title(f"{name}: {jitter:.1f} px of 256 from frame to frame", fontsize=8.5, loc="left")
+        said = f"{name}: {jitter:.1f} px of 256 from frame to frame"
+        title = row[0].text(0, 1.08, said, fontsize=8.5, transform=row[0].transAxes)
         title.set_in_layout(False)  # it is wider than its picture
-        row[1].set_title(" ", fontsize=8.5)
+        row[1].set_title(" ", fontsize=8.5)  # so that there is room for it
         for k, cell in enumerate(row):
             cell.set_axis_off()
             cell.imshow(picture(frames.images[k]), interpolation="lanczos", alpha=0.6)
