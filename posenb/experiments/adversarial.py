@@ -41,7 +41,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "unprepared": {"pretrained": False},
     "uncapped": {"cap": None},
 }
-"""Options of stage 3 by the run's name: components (ADA-4), masks (ADA-8), pixels (11), one image (12), fresh (13).
+"""What each run of stage 3 has of its own. Components (ADA-4), masks (8), pixels (11), one image (12), fresh (13).
 
 All have the released code's cap but 'uncapped': without it the equations as they are printed settle on one bin, because
 a bin grows as long as it wins more than beta / (alpha + beta) = .71 of its comparisons, and the outermost do.

@@ -28,26 +28,28 @@ RIVALS = {"none": 0.0, "at": 0.0, "augmix": 1.0, "lipschitz": 0.0, "patch_gaussi
 
 @dataclass(frozen=True)
 class Options:
-    """Attributes:
-    rcc: row-column correlation, in training and in inference.
-    hdhr: highly differentiated heatmaps by weighted cross-entropy, instead of Gaussians by mean squared error.
-    mst: maximum stability training: each image beside itself with one of the ten training corruptions.
-    rival: a method that the paper compares with: 'at', 'augmix', 'lipschitz', 'patch_gaussian', 'st_g', 'st_a'; on the
-        baseline. See :mod:`posenb.rivals`.
-    sigma: of the Gaussian, in map pixels. The paper gives none; its baseline's peak gap is that of 3.0 to 3.2.
-    alpha, threshold: of the highly differentiated heatmap; the paper's.
-    hdhr_loss: 'wce', the weighted cross-entropy; or 'l1' or 'l2', a direct regression, which the paper says does not
-        converge.
-    sharpness: of the softplus that makes maps positive for RCC, where no softmax does: log(1 + exp(s x)) / s.
-    fade: the share of the training over which RCC's answer takes over from the map itself in the loss. The paper has
-        0, which trains; more helps a little.
-    weight: of the stability loss (MST's, or a rival's) against the main one. The paper gives none. None is 2 for MST
-        beside cross-entropy in nats and .1 beside mean squared error, our choice on validation images, where more
-        bought stability with accuracy; for a rival what ``RIVALS`` says.
-    strengths: of the rivals.
-    lr: learning rate of AdamW.
-    weight_decay: of AdamW.
-    augmentation: what is drawn at random.
+    """What is switched on, and how strongly.
+
+    Attributes:
+        rcc: row-column correlation, in training and in inference.
+        hdhr: highly differentiated heatmaps by weighted cross-entropy, instead of Gaussians by mean squared error.
+        mst: maximum stability training: each image beside itself with one of the ten training corruptions.
+        rival: a method that the paper compares with: 'at', 'augmix', 'lipschitz', 'patch_gaussian', 'st_g', 'st_a'; on
+            the baseline. See :mod:`posenb.rivals`.
+        sigma: of the Gaussian, in map pixels. The paper gives none; its baseline's peak gap is that of 3.0 to 3.2.
+        alpha, threshold: of the highly differentiated heatmap; the paper's.
+        hdhr_loss: 'wce', the weighted cross-entropy; or 'l1' or 'l2', a direct regression, which the paper says does
+            not converge.
+        sharpness: of the softplus that makes maps positive for RCC, where no softmax does: log(1 + exp(s x)) / s.
+        fade: the share of the training over which RCC's answer takes over from the map itself in the loss. The paper
+            has 0, which trains; more helps a little.
+        weight: of the stability loss (MST's, or a rival's) against the main one. The paper gives none. None is 2 for
+            MST beside cross-entropy in nats and .1 beside mean squared error, our choice on validation images, where
+            more bought stability with accuracy; for a rival what ``RIVALS`` says.
+        strengths: of the rivals.
+        lr: learning rate of AdamW.
+        weight_decay: of AdamW.
+        augmentation: what is drawn at random.
     """
 
     rcc: bool = False

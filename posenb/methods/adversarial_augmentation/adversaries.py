@@ -26,14 +26,16 @@ AGENTS = ("asr", "aho")
 
 @dataclass(frozen=True)
 class AgentOptions:
-    """Attributes:
-    loss: of the pose network, 'mse' or 'soft_cross_entropy'; as in the run that this one starts from.
-    sigma: of the target Gaussian, in map pixels.
-    agents: 'asr' (scale and rotation), 'aho' (occlusion), or both.
-    agent_lr: learning rate of the agents; the default is the paper's for this stage.
-    weight_decay: of AdamW.
-    direct: ASR outputs a scale and an angle instead of distributions, and climbs the pose loss (ADA-7).
-    noise: standard deviations of the bins' Gaussians, .05 (log2) and 5 degrees, are multiplied by this.
+    """What is trained, and against which loss.
+
+    Attributes:
+        loss: of the pose network, 'mse' or 'soft_cross_entropy'; as in the run that this one starts from.
+        sigma: of the target Gaussian, in map pixels.
+        agents: 'asr' (scale and rotation), 'aho' (occlusion), or both.
+        agent_lr: learning rate of the agents; the default is the paper's for this stage.
+        weight_decay: of AdamW.
+        direct: ASR outputs a scale and an angle instead of distributions, and climbs the pose loss (ADA-7).
+        noise: standard deviations of the bins' Gaussians, .05 (log2) and 5 degrees, are multiplied by this.
     """
 
     loss: str = "mse"

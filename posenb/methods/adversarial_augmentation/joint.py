@@ -38,19 +38,21 @@ from posenb.training import Step
 
 @dataclass(frozen=True)
 class Options(AgentOptions):
-    """Attributes of AgentOptions, and:
+    """The agents' options, and those of joint training.
 
-    lr: learning rate of the pose network.
-    augmentation: the random augmentation; the reference of every comparison.
-    alpha, beta: reward and penalty, eq. (3) and (4). The paper names no numbers; these are the released code's.
-    cap: no probability passes ``cap`` times that of chance. None: the paper; 2: the released code. Without one a bin
-        grows for as long as it wins more than beta / (alpha + beta) of its comparisons, .71 here.
-    comparison: the harder of a pair has the higher 'loss' (the paper), or fewer joints within .2 of the reference
-        length, 'pck' (the released code takes PCKh@.5, but a batch carries no head sizes). Ties are penalised.
-    cells: how many cells are occluded. The paper: "one or two"; the released code: 2.
-    occlusion: 'up', the paper's; 'down', 'independent' or 'pixels' (ADA-8, ADA-11): :func:`posenb.augment.masks`.
-    together: both agents work on the same images (ADA-12), on all but the random share.
-    pretrained: take over pre-trained agents. False: begin with fresh ones (ADA-13).
+    Attributes:
+        lr: learning rate of the pose network.
+        augmentation: the random augmentation; the reference of every comparison.
+        alpha, beta: reward and penalty, eq. (3) and (4). The paper names no numbers; these are the released code's.
+        cap: no probability passes ``cap`` times that of chance. None: the paper; 2: the released code. Without one a
+            bin grows for as long as it wins more than beta / (alpha + beta) of its comparisons, .71 here.
+        comparison: the harder of a pair has the higher 'loss' (the paper), or fewer joints within .2 of the reference
+            length, 'pck' (the released code takes PCKh@.5, but a batch carries no head sizes). Ties are penalised.
+        cells: how many cells are occluded. The paper: "one or two"; the released code: 2.
+        occlusion: 'up', the paper's; 'down', 'independent' or 'pixels' (ADA-8, ADA-11):
+            :func:`posenb.augment.occlusion.masks`.
+        together: both agents work on the same images (ADA-12), on all but the random share.
+        pretrained: take over pre-trained agents. False: begin with fresh ones (ADA-13).
     """
 
     agent_lr: float = 5e-5
