@@ -58,8 +58,9 @@ def measure(identifier: str, profile: str, dataset: str, seeds: Sequence[int], d
         },
     }
     jsonschema.validate(record, schema())
-    save_json(record, records_folder() / f"{claim.id}.{dataset}.{profile}.json")
-    return record
+    path = records_folder() / f"{claim.id}.{dataset}.{profile}.json"
+    save_json(record, path)
+    return json.loads(path.read_text())  # as everybody else reads it: NaN has become null
 
 
 def measure_parallel(
