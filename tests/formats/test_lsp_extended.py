@@ -3,56 +3,21 @@
 from __future__ import annotations
 
 import functools
-import io
-import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.io
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 
 from posenb.data import fetch, lsp_extended, prepared
 from posenb.errors import DataError
 from posenb.skeletons import LSP14
+from tests.formats.leeds_files import HEIGHT, WIDTH, Official, blob, jpeg
 
-HEIGHT, WIDTH = 170, 120
 WRIST = LSP14.joints.index("right_wrist")
 
 load = functools.partial(prepared.load, lsp_extended.SOURCE)
-
-
-def jpeg(pixels: NDArray[np.uint8], comment: bytes = b"License: 4") -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=98, subsampling=0, comment=comment)
-    return file.getvalue()
-
-
-def blob(centre: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """A bright blob on grey. Pixel (column i, row j) shows its value at (i + .5, j + .5)."""
-    x, y = np.arange(WIDTH) + 0.5, np.arange(HEIGHT)[:, None] + 0.5
-    value = 60 + 180 * np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * 36))
-    return np.repeat(value.round().astype(np.uint8)[..., None], 3, axis=2)
-
-
-@dataclass
-class Official:
-    """The contents of an archive: files, and joints as in joints.mat (14, 3, N)."""
-
-    joints: NDArray[np.float64]
-    files: dict[str, bytes] = field(default_factory=dict)
-
-    def write(self, path: Path, under: str = "") -> Path:
-        mat = io.BytesIO()
-        scipy.io.savemat(mat, {"joints": self.joints})
-        with zipfile.ZipFile(path, "w") as file:
-            for name, contents in {"joints.mat": mat.getvalue(), **self.files}.items():
-                file.writestr(under + name, contents)
-        return path
 
 
 @pytest.fixture
@@ -62,7 +27,7 @@ def official() -> Official:
     points = random.uniform((20, 20), (WIDTH - 20, HEIGHT - 20), (4, 14, 2))
     labelled = random.uniform(size=(4, 14, 1)) < 0.8
     labelled[:, WRIST] = True
-    files = {f"images/im{n + 1:05d}.jpg": jpeg(blob(points[n, WRIST])) for n in range(4)}
+    files = {f"images/im{n + 1:05d}.jpg": jpeg(blob(points[n, WRIST]), ("License: 4",)) for n in range(4)}
     anywhere = random.uniform(-500, 500, points.shape)
     joints = np.concatenate([np.where(labelled, points + 0.5, anywhere), labelled], axis=2).transpose(1, 2, 0)
     return Official(joints, {"README.txt": b"Leeds Sports Pose Extended", **files})
@@ -140,7 +105,7 @@ def test_wild_labels_and_broken_images_are_left_out_and_counted(official: Offici
 
 def test_owners_of_odd_files(official: Official, tmp_path: Path) -> None:
     official.files["images/im00002.jpg"] = b"<html>"
-    official.files["images/im00003.jpg"] = jpeg(blob(np.array([50.0, 50.0])), b"nonsense")
+    official.files["images/im00003.jpg"] = jpeg(blob(np.array([50.0, 50.0])), ("nonsense",))
     report = lsp_extended._install(official.write(tmp_path / "lspet.zip"), tmp_path / "lspet", 4)
     assert "images, from Flickr: 2 CC BY 2.0, 2 no licence named" in report
 
