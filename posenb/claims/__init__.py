@@ -5,6 +5,7 @@ interval, and over test images a bootstrap interval beside it. The verdict follo
 :func:`posenb.claims.judging.judge`; nobody types one.
 """
 
+from posenb.claims.claim import Claim
 from posenb.claims.judging import (
     INCONCLUSIVE,
     NOT_JUDGED,
@@ -26,7 +27,7 @@ from posenb.claims.records import (
     schema,
     sentence,
 )
-from posenb.claims.registry import CLAIMS, Claim, find
+from posenb.claims.registry import CLAIMS, find
 
 __all__ = [
     "CLAIMS",

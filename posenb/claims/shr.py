@@ -1,0 +1,98 @@
+"""The claims on stable heatmap regression (Zhang et al. 2022)."""
+
+from __future__ import annotations
+
+from posenb.claims.claim import Claim
+
+_CHAPTER = "03_stable_heatmaps"
+_MEASURES = "posenb.experiments.stability_claims"
+
+CLAIMS = (
+    Claim(
+        "SHR-1",
+        _CHAPTER,
+        "RCC gives a single Gaussian back times C1 (theorem 1), and expands N of them into the stated sum (theorem 2).",
+        "Zhang et al. 2022, Eqs. 1 to 7",
+        f"{_MEASURES}:measure_shr1",
+    ),
+    Claim(
+        "SHR-2",
+        _CHAPTER,
+        "RCC concentrates the map: it lowers D_64.",
+        "Table 1: RHD 954.67 to 870.67, STB 820.22 to 749.68",
+        f"{_MEASURES}:measure_shr2",
+    ),
+    Claim(
+        "SHR-3",
+        _CHAPTER,
+        "HDHR raises the gap between the highest and the second highest value, D(1)(2).",
+        "Table 1: RHD .048 to .099, STB .055 to .203",
+        f"{_MEASURES}:measure_shr3",
+    ),
+    Claim(
+        "SHR-4",
+        _CHAPTER,
+        "Theorem 3: where its condition holds, the highest pixel stays. Judged in its corrected form; a "
+        "counter-example to the printed one is known.",
+        "section 3.3",
+        f"{_MEASURES}:measure_shr4",
+    ),
+    Claim(
+        "SHR-5",
+        _CHAPTER,
+        "Keypoints move less under unseen corruptions with RCC, with HDHR and with MST, and least with all three.",
+        "Fig. 6 (drawn, without numbers); MST alone is slightly worse on RHD's JPEG and saturate",
+        f"{_MEASURES}:measure_shr5",
+    ),
+    Claim(
+        "SHR-6",
+        _CHAPTER,
+        "The area under the robustness curve rises in the same order.",
+        "Fig. 7 (drawn, without numbers)",
+        f"{_MEASURES}:measure_shr6",
+    ),
+    Claim(
+        "SHR-8",
+        _CHAPTER,
+        "It is more robust than AT, AugMix, a Lipschitz limit, Patch Gaussian and stability training, at a "
+        "small cost in clean AUC.",
+        "Fig. 9; Table 2, clean AUC: RHD 82.2 (baseline) to 80.3, STB 80.4 to 80.0",
+        f"{_MEASURES}:measure_shr8",
+    ),
+    Claim(
+        "SHR-9",
+        _CHAPTER,
+        "Accuracy on corrupted images rises.",
+        "Table 3: up in 8 of 10 cases, such as RHD under speckle noise 41.95 to 66.99",
+        f"{_MEASURES}:measure_shr9",
+    ),
+    Claim(
+        "SHR-10",
+        _CHAPTER,
+        "The surface of its error around test images is smoother.",
+        "Fig. 10 (drawn, without numbers); judged in pixels, one measure for all",
+        f"{_MEASURES}:measure_shr10",
+    ),
+    Claim(
+        "SHR-11",
+        _CHAPTER,
+        "On nearly equal consecutive frames its keypoints move less.",
+        "Fig. 1 (drawn, without numbers)",
+        f"{_MEASURES}:measure_shr11",
+    ),
+    Claim(
+        "SHR-12",
+        _CHAPTER,
+        "MST alone beats stability training on the whole map.",
+        "Fig. 7 against Fig. 9 (drawn, without numbers)",
+        f"{_MEASURES}:measure_shr12",
+    ),
+    Claim(
+        "SHR-13",
+        _CHAPTER,
+        "The highly differentiated heatmap does not train with L1 or L2; with the weighted cross-entropy it "
+        "does, and costs no clean AUC.",
+        "section 3.2.2; Table 2: RHD 82.2 to 82.6",
+        f"{_MEASURES}:measure_shr13",
+    ),
+)
