@@ -68,6 +68,9 @@ def reproduce(
         str, typer.Option(help="body, hand, or a real one that `posenb data` prepared; default: each chapter's own.")
     ] = "",
     seeds: Annotated[int, typer.Option(help="Judge the chapters' claims over this many seeds first; 0: none.")] = -1,
+    only_claims: Annotated[
+        str, typer.Option("--claims", help="Measure just these, such as ADA-4,SHR-5, and execute no chapter.")
+    ] = "",
     jobs: Annotated[int, typer.Option(help="Chapters, or runs of claims, at the same time; they share the cores.")] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Execute chapters again even where nothing changed.")] = False,
     seed: Seed = 0,
@@ -85,8 +88,12 @@ def reproduce(
 
     selected = {chapter.name: chapter for chapter in book.select(chapters or [])}
     names = list(selected)
-    count = seeds if seeds >= 0 else (profiles.SEEDS[profile] if profile in ("full", "paper") else 0)
-    chosen = [claim for claim in claims.CLAIMS.values() if claim.chapter in names] if count else []
+    count = seeds if seeds >= 0 else (profiles.SEEDS[profile] if profile in ("full", "paper") or only_claims else 0)
+    if only_claims:
+        chosen = [claims.find(identifier.strip()) for identifier in only_claims.split(",")]
+        selected = {chapter.name: chapter for chapter in book.select([claim.chapter for claim in chosen])}
+    else:
+        chosen = [claim for claim in claims.CLAIMS.values() if claim.chapter in names] if count else []
     for claim in chosen:
         on = dataset or selected[claim.chapter].parameters["dataset"]
         if dry_run:
@@ -95,6 +102,8 @@ def reproduce(
         print(f"{claim.id} on {on}: measuring over {count} seed(s)", flush=True)
         record = claims.measure_parallel(claim.id, profile, on, range(count), device, jobs)
         print(f"{claim.id} on {on}: {claims.sentence(record)}", flush=True)
+    if only_claims:
+        return
     code = book.run(names, profile, dataset, seed, device, jobs=jobs, fresh=fresh, dry_run=dry_run, site=site)
     raise typer.Exit(code)
 

@@ -50,7 +50,9 @@ def foundations(profile: str, dataset: str, seed: int = 0) -> Spec:
     quick: about 75 s on synthetic people and three to four minutes on LSP, on two cores.
     """
     check(profile)
-    steps = {"smoke": 4, "quick": 4000 if dataset == "lsp" else 1200, "full": 6000, "paper": 60_000}[profile]
+    steps = {"smoke": 4, "quick": 1200, "full": 3000, "paper": 60_000}[profile]
+    if dataset == "lsp" and profile in ("quick", "full"):
+        steps = 4000  # a thousand training images, and real ones
     budget = Budget(steps=steps, batch=16 if profile == "smoke" else 32, evaluations=min(steps, 12), snapshots=4)
     options: dict[str, Any] = {"loss": "soft_cross_entropy", "sigma": 1.0}
     return Spec(options=options, data=_data(profile, dataset), network=_network(profile), budget=budget, seed=seed)

@@ -6,7 +6,8 @@ from posenb.claims import ada, ief, sat, shr, ssl
 from posenb.claims.claim import Claim
 from posenb.errors import UserError
 
-CLAIMS: dict[str, Claim] = {claim.id: claim for claim in (*ada.CLAIMS, *shr.CLAIMS, *sat.CLAIMS, *ssl.CLAIMS, *ief.CLAIMS)}
+_ALL = (*ada.CLAIMS, *shr.CLAIMS, *sat.CLAIMS, *ssl.CLAIMS, *ief.CLAIMS)
+CLAIMS: dict[str, Claim] = {claim.id: claim for claim in _ALL}
 
 
 def find(identifier: str) -> Claim:

@@ -44,9 +44,9 @@ ARCHITECTURES = {
     "hrnet": Network("hrnet"),
 }
 
-STEPS = {"smoke": 4, "quick": 300, "full": 2000, "paper": 30_000}
+STEPS = {"smoke": 4, "quick": 300, "full": 800, "paper": 30_000}
 # images on which a run's stability is measured: 25 corrupted copies of each
-IMAGES = {"smoke": 16, "quick": 100, "full": 1000, "paper": 1000}
+IMAGES = {"smoke": 16, "quick": 100, "full": 500, "paper": 1000}
 
 
 def specs(profile: str, dataset: str, seed: int = 0, network: Network | None = None) -> dict[str, Spec]:

@@ -150,10 +150,13 @@ class StableHeatmaps(Method):
         images = self.replaced(sample._replace(images=sample.images.clamp(0, 1)), step, generator)
         copies = self.copies(images, generator)
         stacks = self.enlarge(step.forward(self.network, torch.cat([images, *copies])))
-        groups = [stack.chunk(1 + len(copies)) for stack in stacks]
-        loss = self.loss([group[0] for group in groups], sample, step.progress)
+        # row-column correlation costs much: the main loss and the stability loss read the same answers
+        read = [self.read(stack, o.rcc) for stack in stacks]
+        count = len(images)
+        loss = self.loss([stack[:count] for stack in stacks], sample, step.progress, [one[:count] for one in read])
         report = {"main": loss.detach()}
         if copies:
+            groups = [self.peaked(one).chunk(1 + len(copies)) for one in read]
             stability = torch.stack([self.stability(group, sample.visible) for group in groups]).mean()
             report["stability"] = stability.detach()
             loss = loss + o.stability_weight * stability
@@ -190,20 +193,34 @@ class StableHeatmaps(Method):
         """Raw maps of the input's size from what the network gives."""
         return [F.interpolate(stack, self.setting.size, mode="bilinear", align_corners=False) for stack in stacks]
 
-    def loss(self, maps: list[Tensor], sample: augment.Sample, progress: float = 1.0) -> Tensor:
-        """Mean over the stacks of the main loss of raw maps ``(B, K, H, W)``, at this ``progress`` of the training."""
+    def loss(
+        self,
+        maps: list[Tensor],
+        sample: augment.Sample,
+        progress: float = 1.0,
+        read: list[Tensor] | None = None,
+    ) -> Tensor:
+        """Mean over the stacks of the main loss of raw maps ``(B, K, H, W)``, at this ``progress`` of the training.
+
+        ``read`` is what :meth:`read` makes of each, where it is known already.
+        """
         o = self.options
         if o.hdhr:
             target = highly_differentiated(sample.points, self.map_size(), 1, o.alpha, o.threshold)
         else:
             target = gaussian(sample.points, self.map_size(), 1, o.sigma)
-        share = 0.0 if not o.rcc else min(1.0, progress / o.fade) if o.fade else 1.0
-        total = []
-        for correlated, part in ((False, 1 - share), (True, share)):
-            if part > 0:
-                fit = weighted_cross_entropy if o.probabilities else heatmap_l1 if o.hdhr_loss == "l1" else heatmap_mse
-                total += [part * fit(self.read(stack, correlated), target, sample.visible) for stack in maps]
-        return torch.stack(total).sum() / len(maps)
+        fit = weighted_cross_entropy if o.probabilities else heatmap_l1 if o.hdhr_loss == "l1" else heatmap_mse
+
+        def mean_over_stacks(answers: list[Tensor]) -> Tensor:
+            return torch.stack([fit(answer, target, sample.visible) for answer in answers]).mean()
+
+        share = min(1.0, progress / o.fade) if o.rcc and o.fade else 1.0
+        loss = torch.zeros(())
+        if share > 0:
+            loss = share * mean_over_stacks(read or [self.read(stack, o.rcc) for stack in maps])
+        if share < 1:
+            loss = loss + (1 - share) * mean_over_stacks([self.read(stack, False) for stack in maps])
+        return loss
 
     def read(self, raw: Tensor, correlated: bool) -> Tensor:
         """What the main loss sees: log-probabilities with HDHR, else the map; through RCC or not."""
@@ -216,18 +233,16 @@ class StableHeatmaps(Method):
         positive = F.softplus(raw, beta=o.sharpness)
         return rcc(positive) * positive.amax(dim=(-2, -1), keepdim=True) if correlated else positive
 
-    def stability(self, group: Sequence[Tensor], visible: Tensor) -> Tensor:
-        """The loss between raw maps of images and of their copies."""
-        maps = [self.peaked(raw) for raw in group]
+    def stability(self, maps: Sequence[Tensor], visible: Tensor) -> Tensor:
+        """The loss between maps of images and of their copies, as :meth:`peaked` gives them."""
         if self.options.mst:
             return maximum_stability(maps[0], maps[1], visible)
         if self.options.rival == "augmix":
             return rivals.disagreement(maps, visible)
         return rivals.change_norm(maps[0], maps[1], visible)
 
-    def peaked(self, raw: Tensor) -> Tensor:
-        """Answers as stability compares them, peaks of about 1: probabilities are divided by their maximum."""
-        read = self.read(raw, self.options.rcc)
+    def peaked(self, read: Tensor) -> Tensor:
+        """What stability compares, peaks of about 1: probabilities are divided by their maximum."""
         return (read - read.amax(dim=(-2, -1), keepdim=True)).exp() if self.options.probabilities else read
 
     def answer(self, raw: Tensor) -> Tensor:
