@@ -27,7 +27,7 @@ REACH = 30  # pixels of a 256-pixel image: the end of AUC's thresholds in the pa
 HIGHEST = 64  # n of D_n
 
 # Raised whenever a measurement gives other numbers than before
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Stability:
         spread: ``(N,)``, squared map pixels, whose mean is D_64.
         gap: ``(N,)``, whose mean is D(1)(2).
         moves: ``(N, C, S)``, squared pixels of 256 that answers move, whose mean is R.
+        curve: ``(N, C, P)``, the share of joints that move at most 1 to 30 px of 256, a mean over severities.
         stable: ``(N, C, S)``, whose mean is RUC over 1 to 30 px of 256.
         corrupted_auc: ``(N, C, S)``, as ``auc``, on the corrupted images.
     """
@@ -56,6 +57,7 @@ class Stability:
     spread: NDArray[np.float64]
     gap: NDArray[np.float64]
     moves: NDArray[np.float64]
+    curve: NDArray[np.float64]
     stable: NDArray[np.float64]
     corrupted_auc: NDArray[np.float64]
 
@@ -108,21 +110,26 @@ def measure_method(
     errors = (clean - data.points).norm(dim=-1)
 
     def over_joints(values: Tensor) -> NDArray[np.float64]:
-        """The mean over labelled joints, ``(N,)``."""
-        kept = torch.where(data.visible, values.double(), 0.0)
-        return (kept.sum(dim=1) / data.visible.sum(dim=1)).numpy()
+        """The mean over labelled joints of ``(N, K, ...)``: ``(N, ...)``."""
+        further = [1] * (values.ndim - 2)
+        # what is not labelled may be anything, NaN included
+        kept = torch.where(data.visible.reshape(*data.visible.shape, *further), values.double(), 0.0)
+        return (kept.sum(dim=1) / data.visible.sum(dim=1).reshape(-1, *further)).numpy()
 
     def area(points: Tensor) -> NDArray[np.float64]:
         return over_joints((1 - (points - data.points).norm(dim=-1) * scale / REACH).clamp(min=0))
 
     moves, stable, corrupted = (np.empty((len(data), len(names), len(severities))) for _ in range(3))
+    curve = np.zeros((len(data), len(names), REACH))
     for c, name in enumerate(names):
         for s, severity in enumerate(severities):
             # per image, whatever its neighbours: parts of a data set give parts of the measurement
             changed = corruptions.corrupt(data.images, name, severity, seeded(seed, c, severity))
             points = _answers(method, changed, device, batch)
             moves[:, c, s] = over_joints(metrics.squared_moves(clean * scale, points * scale))
-            stable[:, c, s] = over_joints(metrics.stable_share(clean * scale, points * scale, REACH))
+            within = over_joints(metrics.within(clean * scale, points * scale, REACH))
+            stable[:, c, s] = within.mean(axis=1)
+            curve[:, c] += within / len(severities)
             corrupted[:, c, s] = area(points)
     return Stability(
         corruptions=tuple(names),
@@ -132,6 +139,7 @@ def measure_method(
         spread=over_joints(torch.cat([metrics.spreads(part, HIGHEST) for part in maps])),
         gap=over_joints(torch.cat([metrics.gaps(part) for part in maps])),
         moves=moves,
+        curve=curve,
         stable=stable,
         corrupted_auc=corrupted,
     )

@@ -37,8 +37,10 @@ def displacement(clean: Tensor, perturbed: Tensor) -> float:
     return squared_moves(clean, perturbed).mean().item()
 
 
-def stable_share(clean: Tensor, perturbed: Tensor, max_pixels: int) -> Tensor:
-    """Each answer's area under the robustness curve, ``(B, K)``: the share of the limits 1, 2, ... that it keeps to.
+def within(clean: Tensor, perturbed: Tensor, max_pixels: int) -> Tensor:
+    """Whether each answer moves at most P pixels, for P = 1, 2, ..., ``max_pixels``: ``(B, K, P)`` of 0 and 1.
+
+    Its mean over images and joints is the robustness curve.
 
     Raises:
         ValueError: where the shapes are not the same ``(B, K, 2)``, or ``max_pixels`` is below 1.
@@ -47,7 +49,12 @@ def stable_share(clean: Tensor, perturbed: Tensor, max_pixels: int) -> Tensor:
         raise ValueError(f"max_pixels must be at least 1, not {max_pixels}")
     moves = squared_moves(clean, perturbed).sqrt()
     limits = torch.arange(1, max_pixels + 1, device=moves.device, dtype=moves.dtype)
-    return (moves[..., None] <= limits).double().mean(dim=-1)
+    return (moves[..., None] <= limits).double()
+
+
+def stable_share(clean: Tensor, perturbed: Tensor, max_pixels: int) -> Tensor:
+    """Each answer's area under the robustness curve, ``(B, K)``: the mean of :func:`within` over P."""
+    return within(clean, perturbed, max_pixels).mean(dim=-1)
 
 
 def ruc(clean: Tensor, perturbed: Tensor, max_pixels: int) -> float:

@@ -65,6 +65,7 @@ def test_moves_count_in_pixels_of_256():
     limits = torch.arange(1, 31)
     assert found.stable[:, 0, 0] == pytest.approx((steps[:, None] * 8 <= limits).double().mean(dim=1).numpy())
     summary = found.summary(side=32)
+    assert found.curve[:, 0] == pytest.approx((steps[:, None] * 8 <= limits).double().numpy())
     assert summary["r"] == pytest.approx(summary["r_pixels"] * 64)
 
 
@@ -120,7 +121,7 @@ class TestSpecs:
 def fake(**values):
     """Two images, one corruption at one severity; the given fields have these values, the others 1."""
     whole = {name: np.ones(2) for name in ("auc", "pck", "spread", "gap")}
-    whole |= {name: np.ones((2, 1, 1)) for name in ("moves", "stable", "corrupted_auc")}
+    whole |= {name: np.ones((2, 1, 1)) for name in ("moves", "curve", "stable", "corrupted_auc")}
     assert set(values) <= set(whole)
     return Stability(("jpeg_compression",), (1,), **{k: v * values.get(k, 1.0) for k, v in whole.items()})
 
