@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from posenb import __version__
+from posenb.cli_claims import claims as claims_command
 from posenb.cli_data import app as data_commands
 from posenb.errors import UserError, first_line
 
@@ -26,6 +28,7 @@ app = typer.Typer(
 runs_app = typer.Typer(help="What was trained: list, show, remove.", no_args_is_help=True)
 app.add_typer(data_commands, name="data")
 app.add_typer(runs_app, name="runs")
+app.command("claims")(claims_command)
 
 
 class ProfileName(StrEnum):
@@ -94,18 +97,16 @@ def reproduce(
         selected = {chapter.name: chapter for chapter in book.select([claim.chapter for claim in chosen])}
     else:
         chosen = [claim for claim in claims.CLAIMS.values() if claim.chapter in names] if count else []
-    for claim in chosen:
-        on = dataset or selected[claim.chapter].parameters["dataset"]
-        if dry_run:
-            print(f"{claim.id} on {on}: would be measured over {count} seed(s)")
-            continue
-        print(f"{claim.id} on {on}: measuring over {count} seed(s)", flush=True)
-        record = claims.measure_parallel(claim.id, profile, on, range(count), device, jobs)
-        print(f"{claim.id} on {on}: {claims.sentence(record)}", flush=True)
+    measured = [(claim, dataset or selected[claim.chapter].parameters["dataset"]) for claim in chosen]
+    failed: list[str] = []
+    if dry_run and measured:
+        print(*claims.announce(measured, profile, count), sep="\n")
+    elif not dry_run:
+        failed = claims.measure_all(measured, profile, count, device, jobs, partial(print, flush=True))
     if only_claims:
-        return
+        raise typer.Exit(1 if failed else 0)
     code = book.run(names, profile, dataset, seed, device, jobs=jobs, fresh=fresh, dry_run=dry_run, site=site)
-    raise typer.Exit(code)
+    raise typer.Exit(code or bool(failed))
 
 
 @app.command()
@@ -234,28 +235,6 @@ def runs_remove(run: Annotated[str, typer.Argument(help="At least 4 letters of i
 
     for key in runs.remove(run):
         print(f"removed {key}")
-
-
-@app.command()
-def claims(
-    claim: Annotated[str | None, typer.Argument(help="An id such as ADA-1; none: all.")] = None,
-    publish: Annotated[bool, typer.Option("--publish", help="Copy full records to book/published/.")] = False,
-) -> None:
-    """The papers' claims with our verdicts."""
-    from posenb import claims as registry
-
-    if publish:
-        for path in registry.publish():
-            print(f"wrote {path}")
-        return
-    chosen = [registry.find(claim)] if claim else list(registry.CLAIMS.values())
-    for one in chosen:
-        print(f"{one.id}  {one.text}\n    paper: {one.paper}\n    statistic: {one.statistic}")
-        found = list(registry.records(one.id))
-        for record in found:
-            print(f"    {record['dataset']}, {record['profile']}: {registry.sentence(record)}")
-        if not found:
-            print(f"    not measured yet: posenb reproduce {one.chapter} --profile full")
 
 
 @app.command()

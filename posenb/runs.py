@@ -115,6 +115,11 @@ def folder() -> Path:
     return home() / "runs"
 
 
+def is_stored(spec: Spec) -> bool:
+    """Whether the run of a spec is there and finished."""
+    return (folder() / spec.key / "result.json").exists()
+
+
 def train(
     spec: Spec,
     *,

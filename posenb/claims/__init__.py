@@ -5,6 +5,7 @@ interval, and over test images a bootstrap interval beside it. The verdict follo
 :func:`posenb.claims.judging.judge`; nobody types one.
 """
 
+from posenb.claims.campaign import announce, measure_all
 from posenb.claims.claim import Claim
 from posenb.claims.judging import (
     INCONCLUSIVE,
@@ -18,14 +19,16 @@ from posenb.claims.judging import (
 )
 from posenb.claims.records import (
     measure,
-    measure_parallel,
+    problem,
     publish,
     published_folder,
     record,
     records,
     records_folder,
+    repeat,
     schema,
     sentence,
+    summary,
 )
 from posenb.claims.registry import CLAIMS, find
 
@@ -38,16 +41,20 @@ __all__ = [
     "Claim",
     "Measurement",
     "Verdict",
+    "announce",
     "bootstrap",
     "find",
     "judge",
     "measure",
-    "measure_parallel",
+    "measure_all",
+    "problem",
     "publish",
     "published_folder",
     "record",
     "records",
     "records_folder",
+    "repeat",
     "schema",
     "sentence",
+    "summary",
 ]

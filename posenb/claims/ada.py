@@ -12,5 +12,7 @@ CLAIMS = (
         "degrees and high at the ends, at every stage of training.",
         "Peng et al. 2018, Fig. 5, bottom row (drawn, without numbers)",
         "posenb.experiments.rotation:measure_ada1",
+        specs_by="posenb.experiments.rotation:specs",
+        runs=("random_rotation",),
     ),
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from posenb.claims.judging import Measurement
+    from posenb.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class Claim:
         paper: where, and with which figure.
         measured_by: 'package.module:function', called with (profile, dataset, seed, device).
         margin: for "equally good": the claim is that the statistic lies within +-margin of 0.
+        specs_by: 'package.module:function', called with (profile, dataset, seed): all Specs of an experiment by name.
+        runs: the names of those that the claim is measured on; none for a theorem.
+        sweep: whether it needs so many runs that three seeds must do at full.
     """
 
     id: str
@@ -31,14 +35,28 @@ class Claim:
     paper: str
     measured_by: str
     margin: float | None = None
+    specs_by: str = ""
+    runs: tuple[str, ...] = ()
+    sweep: bool = False
 
     @property
     def measure(self) -> Callable[[str, str, int, str], Measurement]:
         """The function that measures one seed: of a profile, on a data set, on a device."""
-        module, _, function = self.measured_by.partition(":")
-        return getattr(import_module(module), function)
+        return _named(self.measured_by)
+
+    def specs(self, profile: str, dataset: str, seed: int) -> list[Spec]:
+        """The runs that one seed is measured on."""
+        if not self.runs:
+            return []
+        every: Mapping[str, Spec] = _named(self.specs_by)(profile, dataset, seed)
+        return [every[name] for name in self.runs]
 
     @property
     def statistic(self) -> str:
         """In words, as that function's docstring states it; the claim says that it is above 0."""
         return " ".join((inspect.getdoc(self.measure) or "").split("\n\n")[0].split())
+
+
+def _named(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema
-import torch
 
-from posenb import __version__
+from posenb import __version__, runs
+from posenb.claims import queue
+from posenb.claims.claim import Claim
 from posenb.claims.judging import NOT_JUDGED, bootstrap, judge
 from posenb.claims.registry import find
 from posenb.errors import UserError
 from posenb.files import save_json
 from posenb.home import home
 from posenb.runs import commit
+from posenb.spec import Spec
 
 
-def measure(identifier: str, profile: str, dataset: str, seeds: Sequence[int], device: str = "auto") -> dict[str, Any]:
+def measure(
+    identifier: str, profile: str, dataset: str, seeds: Sequence[int], device: str = "auto", jobs: int = 1
+) -> dict[str, Any]:
     """Measure a claim over seeds and keep the record under ``home()/records``; runs that are stored are reused.
+
+    Args:
+        identifier: of the claim.
+        profile, dataset: of all seeds.
+        seeds: of the runs.
+        device: 'auto', 'cpu', 'cuda' or 'mps'.
+        jobs: runs trained at a time; they share the cores.
 
     Returns:
         the record, which agrees with :func:`schema`.
 
     Raises:
-        UserError: for an unknown claim.
+        UserError: for an unknown claim, or where a run failed.
     """
     claim = find(identifier)
+    specs = [spec for seed in seeds for spec in claim.specs(profile, dataset, seed)]
+    if jobs > 1:
+        for trained in queue.train(specs, device, jobs):
+            if trained.error:
+                raise UserError(f"{trained.spec.title}: {trained.error}")
     measurements = [claim.measure(profile, dataset, seed, device) for seed in seeds]
     verdict = judge([m.value for m in measurements], claim.margin)
     judged = verdict.verdict != NOT_JUDGED
@@ -50,6 +63,7 @@ def measure(identifier: str, profile: str, dataset: str, seeds: Sequence[int], d
         "image_interval": list(bootstrap(measurements)),
         "verdict": verdict.verdict if profile != "smoke" else NOT_JUDGED,
         "runs": [key for m in measurements for key in m.runs],
+        "trained": {spec.key: _trained(spec) for spec in queue.with_starts(specs)},
         "curves": [m.curves for m in measurements],
         "provenance": {
             "posenb": __version__,
@@ -63,23 +77,57 @@ def measure(identifier: str, profile: str, dataset: str, seeds: Sequence[int], d
     return json.loads(path.read_text())  # as everybody else reads it: NaN has become null
 
 
-def measure_parallel(
-    identifier: str, profile: str, dataset: str, seeds: Sequence[int], device: str = "auto", jobs: int = 1
-) -> dict[str, Any]:
-    """:func:`measure`, its runs first trained by ``jobs`` processes that share the cores."""
-    if jobs > 1:
-        threads = max(1, (os.cpu_count() or 1) // jobs)
-        context = get_context("spawn")
-        with ProcessPoolExecutor(jobs, context, torch.set_num_threads, (threads,)) as pool:
-            waiting = [pool.submit(_train_one, identifier, profile, dataset, seed, device) for seed in seeds]
-            for future in waiting:
-                future.result()
-    return measure(identifier, profile, dataset, seeds, device)
+def _trained(spec: Spec) -> dict[str, Any]:
+    """What a record keeps of a run, so that it can be told, found stale, and trained again to compare."""
+    run = runs.train(spec)
+    provenance = run.provenance
+    return {
+        "title": spec.title,
+        "pck": run.metrics["pck"],
+        "seconds": provenance["seconds"],
+        "device": provenance["device"],
+        "threads": provenance["threads"],
+        "commit": provenance["commit"],
+    }
 
 
-def _train_one(identifier: str, profile: str, dataset: str, seed: int, device: str) -> None:
-    """For its runs, which end up in the store."""
-    find(identifier).measure(profile, dataset, seed, device)
+def problem(record: Mapping[str, Any]) -> str:
+    """Why a record no longer stands: it was altered, or code, options or statistic changed. Empty where it stands."""
+    claim = find(record["claim"])
+    again = judge(record["values"], claim.margin)
+    if record["profile"] != "smoke" and again.verdict != record["verdict"]:
+        return f"its values say {again.verdict!r}"
+    if abs(again.mean - record["mean"]) > 1e-9 * max(1.0, abs(again.mean)):
+        return f"its values have the mean {again.mean:.3g}"
+    if record["statistic"] != claim.statistic:
+        return "it was measured by another statistic"
+    specs = [spec for seed in record["seeds"] for spec in claim.specs(record["profile"], record["dataset"], seed)]
+    if {spec.key for spec in specs} != set(record["runs"]):
+        return "today's code would train other runs"
+    return ""
+
+
+class Repeated(NamedTuple):
+    """A run of a record trained again: its title, PCK@0.2 as recorded, and as it is now."""
+
+    title: str
+    recorded: float
+    now: float
+
+
+def repeat(record: Mapping[str, Any], pick: int = 0, device: str = "auto") -> Repeated:
+    """Train one of a record's runs again, in the place of the store's, to see that its numbers come out.
+
+    Args:
+        record: that stands (see :func:`problem`), with at least one run.
+        pick: which one; any whole number.
+        device: 'auto', 'cpu', 'cuda' or 'mps'.
+    """
+    claim = find(record["claim"])
+    specs = [spec for seed in record["seeds"] for spec in claim.specs(record["profile"], record["dataset"], seed)]
+    spec = specs[pick % len(specs)]
+    again = runs.train(spec, device=device, fresh=True)
+    return Repeated(spec.title, record["trained"][spec.key]["pck"], again.metrics["pck"])
 
 
 def sentence(record: Mapping[str, Any]) -> str:
@@ -92,6 +140,19 @@ def sentence(record: Mapping[str, Any]) -> str:
         f"{record['verdict']} ({record['mean']:.3g}, {spread}over images {low:.3g} to {high:.3g}; "
         f"{count} seed{'s' if count > 1 else ''})"
     )
+
+
+def summary(claim: Claim) -> dict[str, Any]:
+    """A claim with all its records, as JSON values; ``problem`` says where one no longer stands."""
+    fields = ("dataset", "profile", "verdict", "mean", "interval", "image_interval", "seeds", "values")
+    found = [
+        {name: record[name] for name in fields}
+        | {"problem": problem(record), "seconds": sum(run["seconds"] for run in record["trained"].values())}
+        | record["provenance"]
+        for record in records(claim.id)
+    ]
+    about = {"id": claim.id, "chapter": claim.chapter, "text": claim.text, "paper": claim.paper}
+    return about | {"statistic": claim.statistic, "records": found}
 
 
 @cache

@@ -6,6 +6,7 @@ from posenb.claims.claim import Claim
 
 _CHAPTER = "03_stable_heatmaps"
 _MEASURES = "posenb.experiments.stability_claims"
+_SPECS = "posenb.experiments.stability_specs:specs"
 
 CLAIMS = (
     Claim(
@@ -21,6 +22,8 @@ CLAIMS = (
         "RCC concentrates the map: it lowers D_64.",
         "Table 1: RHD 954.67 to 870.67, STB 820.22 to 749.68",
         f"{_MEASURES}:measure_shr2",
+        specs_by=_SPECS,
+        runs=("base", "rcc"),
     ),
     Claim(
         "SHR-3",
@@ -28,6 +31,8 @@ CLAIMS = (
         "HDHR raises the gap between the highest and the second highest value, D(1)(2).",
         "Table 1: RHD .048 to .099, STB .055 to .203",
         f"{_MEASURES}:measure_shr3",
+        specs_by=_SPECS,
+        runs=("base", "hdhr"),
     ),
     Claim(
         "SHR-4",
@@ -43,6 +48,8 @@ CLAIMS = (
         "Keypoints move less under unseen corruptions with RCC, with HDHR and with MST, and least with all three.",
         "Fig. 6 (drawn, without numbers); MST alone is slightly worse on RHD's JPEG and saturate",
         f"{_MEASURES}:measure_shr5",
+        specs_by=_SPECS,
+        runs=("base", "rcc", "hdhr", "mst", "all"),
     ),
     Claim(
         "SHR-6",
@@ -50,6 +57,8 @@ CLAIMS = (
         "The area under the robustness curve rises in the same order.",
         "Fig. 7 (drawn, without numbers)",
         f"{_MEASURES}:measure_shr6",
+        specs_by=_SPECS,
+        runs=("base", "rcc", "hdhr", "mst", "all"),
     ),
     Claim(
         "SHR-8",
@@ -58,6 +67,9 @@ CLAIMS = (
         "small cost in clean AUC.",
         "Fig. 9; Table 2, clean AUC: RHD 82.2 (baseline) to 80.3, STB 80.4 to 80.0",
         f"{_MEASURES}:measure_shr8",
+        specs_by=_SPECS,
+        runs=("base", "all", "at", "augmix", "lipschitz", "patch_gaussian", "st_g", "st_a"),
+        sweep=True,
     ),
     Claim(
         "SHR-9",
@@ -65,6 +77,8 @@ CLAIMS = (
         "Accuracy on corrupted images rises.",
         "Table 3: up in 8 of 10 cases, such as RHD under speckle noise 41.95 to 66.99",
         f"{_MEASURES}:measure_shr9",
+        specs_by=_SPECS,
+        runs=("base", "all"),
     ),
     Claim(
         "SHR-10",
@@ -72,6 +86,8 @@ CLAIMS = (
         "The surface of its error around test images is smoother.",
         "Fig. 10 (drawn, without numbers); judged in pixels, one measure for all",
         f"{_MEASURES}:measure_shr10",
+        specs_by=_SPECS,
+        runs=("base", "all"),
     ),
     Claim(
         "SHR-11",
@@ -79,6 +95,8 @@ CLAIMS = (
         "On nearly equal consecutive frames its keypoints move less.",
         "Fig. 1 (drawn, without numbers)",
         f"{_MEASURES}:measure_shr11",
+        specs_by=_SPECS,
+        runs=("base", "all"),
     ),
     Claim(
         "SHR-12",
@@ -86,6 +104,9 @@ CLAIMS = (
         "MST alone beats stability training on the whole map.",
         "Fig. 7 against Fig. 9 (drawn, without numbers)",
         f"{_MEASURES}:measure_shr12",
+        specs_by=_SPECS,
+        runs=("mst", "st_g", "st_a"),
+        sweep=True,
     ),
     Claim(
         "SHR-13",
@@ -94,5 +115,7 @@ CLAIMS = (
         "does, and costs no clean AUC.",
         "section 3.2.2; Table 2: RHD 82.2 to 82.6",
         f"{_MEASURES}:measure_shr13",
+        specs_by=_SPECS,
+        runs=("base", "hdhr", "hdhr_l1", "hdhr_l2"),
     ),
 )

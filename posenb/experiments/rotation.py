@@ -12,6 +12,7 @@ from posenb import augment, profiles, runs
 from posenb.claims import Measurement
 from posenb.data.dataset import PoseDataset
 from posenb.methods.supervised import Supervised
+from posenb.spec import Spec
 
 ANGLES = tuple(range(-60, 61, 10))
 
@@ -71,13 +72,18 @@ def bowl_depth(losses: NDArray[np.float64]) -> float:
     return float(((ends - middle) / middle).min())
 
 
+def specs(profile: str, dataset: str, seed: int = 0) -> dict[str, Spec]:
+    """ADA-1's one run."""
+    return {"random_rotation": profiles.rotation(profile, dataset, seed)}
+
+
 def measure_ada1(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
     """the smaller of the mean losses at -60 and +60 degrees, less the mean loss at 0, as a fraction of the latter; the
     smallest over four stages of training
 
     Of one run with random rotation.
     """
-    run = runs.train(profiles.rotation(profile, dataset, seed), device=device)
+    run = runs.train(specs(profile, dataset, seed)["random_rotation"], device=device)
     found = curves(run)
     return Measurement(
         value=bowl_depth(found.losses.mean(axis=1)),
