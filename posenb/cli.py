@@ -43,7 +43,7 @@ class Table(StrEnum):
     coco = "coco"
 
 
-Dataset = Annotated[str, typer.Option(help="body, hand (synthetic), or a real one that `posenb data` prepared.")]
+Dataset = Annotated[str, typer.Option(help="body, hand, scene (synthetic), or a real one that `posenb data` prepared.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Seed = Annotated[int, typer.Option(help="Of weights, order and augmentation.")]
 
@@ -113,13 +113,19 @@ def reproduce(
 def train(
     method: Annotated[str, typer.Option(help="supervised, or package.module:Class of your own.")] = "supervised",
     dataset: Dataset = "body",
-    network: Annotated[str, typer.Option(help="small, hourglass, baseline or hrnet.")] = "small",
+    network: Annotated[str, typer.Option(help="small, hourglass, baseline, hrnet; feedback with error_feedback.")] = (
+        "small"
+    ),
     steps: Annotated[int, typer.Option(min=1)] = 1500,
     batch: Annotated[int, typer.Option(min=1)] = 32,
     size: Annotated[int, typer.Option(help="Side of the input in pixels.")] = 64,
     samples: Annotated[
         int | None, typer.Option(help="Training samples; none: all of a real set, 3,000 synthetic.")
     ] = None,
+    unlabelled: Annotated[
+        int, typer.Option(min=0, help="Further samples without their labels, for the method semi_supervised.")
+    ] = 0,
+    unlabelled_from: Annotated[str, typer.Option(help="The data set that these come from, if another.")] = "",
     option: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A method's option, such as loss=mse.")
     ] = None,
@@ -146,7 +152,14 @@ def train(
             method=method,
             options=_settings(option),
             data=Data(
-                dataset, train=count, test=1000, size=size, margin=size // 4, protocol="choose" if choose else "verdict"
+                dataset,
+                train=count,
+                test=1000,
+                unlabelled=unlabelled,
+                unlabelled_from=unlabelled_from,
+                size=size,
+                margin=size // 4,
+                protocol="choose" if choose else "verdict",
             ),
             network=Network(network, _settings(network_option)),
             budget=Budget(steps=steps, batch=batch, precision=precision, snapshots=0),  # type: ignore[arg-type]
@@ -189,7 +202,7 @@ def predict(
     table: Annotated[Table, typer.Option(help="csv, or coco for COCO's JSON.")] = Table.csv,
     overlays: Annotated[bool, typer.Option(help="Draw the poses.")] = True,
 ) -> None:
-    """Find poses in pictures or a video of your own: overlays, and a table."""
+    """Find poses in pictures or a video of your own: overlays, and a table. A run of error feedback draws its steps."""
     from posenb import inference, runs
 
     method = runs.find(run).method

@@ -33,12 +33,16 @@ class Frame(NamedTuple):
 
 
 class Pose(NamedTuple):
-    """A person found: points ``(K, 2)`` in pixels of the whole picture, scores ``(K,)``, and the box looked at."""
+    """A person found: points ``(K, 2)`` in pixels of the whole picture, scores ``(K,)``, and the box looked at.
+
+    ``path (T + 1, K, 2)`` are the guesses of a method that goes step by step, the last one the points; else None.
+    """
 
     name: str
     points: NDArray[np.float32]
     scores: NDArray[np.float32]
     box: Box
+    path: NDArray[np.float32] | None = None
 
 
 def frames(source: Path) -> Iterator[Frame]:
@@ -106,33 +110,47 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
 
 
 @torch.inference_mode()
-def poses(method: Method, frame: Frame, boxes: Sequence[Box]) -> list[Pose]:
+def poses(method: Method, frame: Frame, boxes: Sequence[Box], paths: bool = False) -> list[Pose]:
     """The pose in each box (x, y, width, height) of a picture; the crop is the square about it, borders repeated.
 
     Args:
         method: trained.
         frame: the picture.
         boxes: tight boxes of people, or the whole picture where one person fills it.
+        paths: also the way to each pose, where the method has a ``trajectory``, as error feedback has.
     """
     rows, columns = method.setting.size
+    trajectory = getattr(method, "trajectory", None) if paths else None
     found = []
     for x, y, width, height in boxes:
         unit = max(width / columns, height / rows)
         corner = np.array([x + width / 2 - unit * columns / 2, y + height / 2 - unit * rows / 2])
         pixels = torch.from_numpy(crop(frame.pixels, corner, unit, (rows, columns)).copy())
-        points, scores = method.predict(pixels.permute(2, 0, 1)[None])
+        image = pixels.permute(2, 0, 1)[None]
+        points, scores = method.predict(image)
         whole = points[0].float().numpy() * unit + corner
-        found.append(Pose(frame.name, whole.astype(np.float32), scores[0].float().numpy(), (x, y, width, height)))
+        path = None
+        if trajectory is not None:
+            path = (trajectory(image)[:, 0].float().numpy() * unit + corner).astype(np.float32)
+        box = (x, y, width, height)
+        found.append(Pose(frame.name, whole.astype(np.float32), scores[0].float().numpy(), box, path))
     return found
 
 
 def overlay(frame: Frame, found: Sequence[Pose], skeleton: Skeleton) -> NDArray[np.uint8]:
-    """A copy of the picture, BGR as OpenCV writes it, with skeletons: left limbs blue, right ones orange."""
+    """A copy of the picture, BGR as OpenCV writes it, with skeletons: left limbs blue, right ones orange.
+
+    Where a pose has a path, each joint's way to its place is a thin yellow line with a dot a step.
+    """
     canvas = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
     width = max(1, round(min(canvas.shape[:2]) / 160))
-    blue, orange, grey = (178, 115, 1), (5, 143, 222), (148, 148, 148)
+    blue, orange, grey, yellow = (178, 115, 1), (5, 143, 222), (148, 148, 148), (47, 217, 255)
     shift = 4  # sixteenths of a pixel
     for pose in found:
+        for way in () if pose.path is None else np.round((pose.path - 0.5) * 2**shift).astype(int).swapaxes(0, 1):
+            cv2.polylines(canvas, [way.astype(np.int32)], False, yellow, 1, cv2.LINE_AA, shift)
+            for point in way[:-1]:
+                cv2.circle(canvas, point.tolist(), width << shift, yellow, -1, cv2.LINE_AA, shift)
         at = np.round((pose.points - 0.5) * 2**shift).astype(int)
         for a, b in skeleton.limbs:
             sides = {skeleton.joints[k].split("_")[0] for k in (a, b)}
@@ -210,7 +228,8 @@ def run(
     partial = partial_path(out / f"{source.stem}.mp4").with_suffix(".partial.mp4")
     for frame in tqdm(frames(source), unit="img", disable=None):
         height, width = frame.pixels.shape[:2]
-        here = poses(method, frame, [(0, 0, width, height)] if boxes is None else boxes.get(frame.name, ()))
+        wanted = [(0, 0, width, height)] if boxes is None else boxes.get(frame.name, ())
+        here = poses(method, frame, wanted, paths=overlays)
         found += here
         if overlays and film:
             if writer is None:

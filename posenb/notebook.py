@@ -13,7 +13,8 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from posenb import __version__
+from posenb import __version__, claims
+from posenb.claims import scorecard as cards
 from posenb.runs import Run, commit
 
 
@@ -41,6 +42,46 @@ def provenance(profile: str, dataset: str, seed: int, *runs: Run) -> Markdown:
         rows.append((f"run `{run.spec.key}`", f"{run.spec.title}; {where}"))
     body = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return Markdown(f"| | |\n|---|---|\n{body}")
+
+
+def full_records(identifier: str) -> list[dict[str, Any]]:
+    """A claim's records at the full profile, one a data set."""
+    return [record for record in claims.records(identifier) if record["profile"] == "full"]
+
+
+def judged(chapter: str) -> list[dict[str, Any]]:
+    """The records at the full profile of all claims of a chapter."""
+    ours = [claim for claim in claims.CLAIMS.values() if claim.chapter == chapter]
+    return [record for claim in ours for record in full_records(claim.id)]
+
+
+def verdicts(chapter: str) -> Markdown:
+    """The claims of a chapter with the verdicts of their records at the full profile."""
+    rows: list[tuple[Any, ...]] = []
+    for claim in claims.CLAIMS.values():
+        if claim.chapter != chapter:
+            continue
+        found = full_records(claim.id)
+        rows += [
+            (claim.id, claim.text, r["dataset"], r["verdict"], cards.interval(r), len(r["seeds"])) for r in found
+        ]
+        if not found:
+            rows.append((claim.id, claim.text, "", "not measured yet", "", ""))
+    columns = ["claim", "says", "on", "verdict", "statistic, 95% interval", "seeds"]
+    return table(pd.DataFrame(rows, columns=columns))
+
+
+def scorecard() -> Markdown:
+    """All claims with their records: the verdict, the numbers, and where they come from; a table a paper."""
+    rows = cards.rows()
+    parts = []
+    for paper, title in cards.PAPERS.items():
+        of_paper = rows[rows["paper"] == paper]
+        if len(of_paper):
+            columns = ["claim", "says", "published", "dataset", "verdict", "statistic", "seeds", "hours", "commit"]
+            body = table(of_paper[columns].rename(columns={"published": "the paper", "dataset": "on"})).data
+            parts.append(f"**{paper}: {title}**\n\n{body}")
+    return Markdown("\n\n".join(parts))
 
 
 def table(frame: pd.DataFrame) -> Markdown:

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from posenb import data, methods, training
@@ -24,6 +24,7 @@ class Data:
         test: samples of the final evaluation (None: all).
         monitor: samples evaluated during training.
         unlabelled: further training samples whose labels are not shown to the method; they follow the labelled ones.
+        unlabelled_from: the data set that these come from instead, its first training samples; '' is this one.
         size: side of the network's input in pixels.
         margin: pixels of surroundings stored about each training sample.
         protocol: 'verdict' trains on all training samples and reads the test samples once, at the end; 'choose', for
@@ -36,6 +37,7 @@ class Data:
     test: int | None = 1000
     monitor: int = 300
     unlabelled: int = 0
+    unlabelled_from: str = ""
     size: int = 64
     margin: int = 16
     protocol: str = "verdict"
@@ -44,9 +46,15 @@ class Data:
     def __post_init__(self) -> None:
         if self.protocol not in ("verdict", "choose"):
             raise UserError(f"protocol must be 'verdict' or 'choose', not {self.protocol!r}")
+        if self.train is None and self.unlabelled and not self.unlabelled_from:
+            raise UserError("say how many training samples keep their labels: all of them leave none unlabelled")
 
     def load(self, part: str, margin: int | None = None) -> data.PoseDataset:
         """'train', 'unlabelled', 'monitor' or 'final' samples; the last two by default without a margin."""
+        if part == "unlabelled" and self.unlabelled_from:
+            other = replace(self, name=self.unlabelled_from, train=self.unlabelled, unlabelled=0, unlabelled_from="")
+            # options are this data set's own
+            return replace(other, options={}).load("train", margin)
         verdict = self.protocol == "verdict"
         train, final = ("train", "test") if verdict else ("fit", "val")
         if part in ("train", "unlabelled"):
@@ -100,10 +108,15 @@ class Spec:
 
     def describe(self) -> dict[str, Any]:
         """Everything that the run's numbers depend on, as plain JSON values, defaults and versions included."""
+        described, versions = plain(self.data), {"data": data.version(self.data.name)}
+        if self.data.unlabelled_from:
+            versions["unlabelled"] = data.version(self.data.unlabelled_from)
+        else:
+            del described["unlabelled_from"]  # keys from before there was such a thing stay
         return {
             "method": self.method,
             "options": plain(self.method_options()),
-            "data": plain(self.data),
+            "data": described,
             "network": plain(self.network),
             "budget": plain(self.budget),
             "seed": self.seed,
@@ -111,7 +124,7 @@ class Spec:
             "versions": {
                 "loop": training.VERSION,
                 "method": methods.find(self.method).version,
-                "data": data.version(self.data.name),
+                **versions,
             },
         }
 

@@ -62,6 +62,15 @@ def test_train_with_options_and_predict(home, tmp_path):
     assert done.exit_code == 0 and json.loads((tmp_path / "out" / "predictions.json").read_text())["annotations"]
 
 
+def test_train_on_few_labels_and_further_images(home):
+    words = "train --method semi_supervised --steps 2 --batch 4 --size 32 --samples 6 --unlabelled 10 --device cpu "
+    words += "--unlabelled-from hand --set scheme=consistency --network-set widths=[8,8] --precision 32-true"
+    done = call(*words.split())
+    assert done.exit_code == 0, done.output
+    found = runs.find(done.output.split()[1]).spec.data
+    assert (found.train, found.unlabelled, found.unlabelled_from) == (6, 10, "hand")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -72,6 +81,8 @@ def test_train_with_options_and_predict(home, tmp_path):
         (["train", "--precision", "half"], "precision must be"),
         (["train", "--network", "big"], "network must be one of"),
         (["train", "--method", "magic"], "method must be one of"),
+        (["train", "--method", "semi_supervised"], "set the data's `unlabelled`"),
+        (["train", "--dataset", "lsp", "--unlabelled", "900"], "say how many training samples keep their labels"),
         (["runs", "show", "nothing"], "no finished run"),
         (["claims", "XYZ-1"], "no claim"),
         (["predict", "nothing", "x.png"], "no finished run"),
@@ -86,6 +97,24 @@ def test_mistakes_are_one_line(home, words, message):
 def test_claims_are_printed(home):
     done = call("claims", "ADA-1")
     assert "bowl shape" in done.output and "statistic" in done.output
+
+
+def test_claims_are_listed_for_programs(home):
+    found = json.loads(call("claims", "--json").output)
+    assert {"ADA-1", "SHR-13"} <= {claim["id"] for claim in found}
+    assert all(claim["statistic"] and claim["records"] == [] for claim in found)
+
+
+def test_claims_alone_are_measured_and_announced(home):
+    done = call("reproduce", "--claims", "ADA-1, shr-2", "--profile", "smoke", "--dry-run")
+    assert "ADA-1 on body: would be measured over 1 seed(s); 1 runs, 1 of them to be trained" in done.output
+    assert "SHR-2 on hand" in done.output and not (home / "_build").exists()
+    done = call("reproduce", "--claims", "ADA-1", "--profile", "smoke", "--device", "cpu")
+    assert "ADA-1 on body: not judged" in done.output and done.exit_code == 0
+
+
+def test_a_record_that_cannot_be_compared_is_not(home):
+    assert call("claims", "ADA-1", "--repeat", "0").output == ""
 
 
 def test_the_installed_command_prints_a_mistake_and_exits_with_2(home):

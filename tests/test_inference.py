@@ -6,6 +6,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from posenb import inference
 from posenb.errors import UserError
@@ -32,8 +33,6 @@ class Marker:
         flat = images.float().sum(dim=1).flatten(1).argmax(dim=1)
         width = images.shape[-1]
         points = np.stack([flat % width + 0.5, flat // width + 0.5], -1)
-        import torch
-
         found = torch.tensor(points).float()[:, None].expand(-1, 14, -1)
         return found, torch.ones(len(images), 14)
 
@@ -99,3 +98,27 @@ def test_wrong_boxes_are_one_line(text, tmp_path):
         assert inference.read_boxes(path) == {}
     with pytest.raises(UserError, match="cannot be read"):
         inference.read_boxes(tmp_path / "none.csv")
+
+
+class Walker(Marker):
+    """Goes to its answer in two steps, from the middle."""
+
+    def trajectory(self, images):
+        points, _ = self.predict(images)
+        return torch.stack([torch.full_like(points, 16), (points + 16) / 2, points])
+
+
+def test_the_path_to_a_pose_is_drawn_where_there_is_one():
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[50:53, 50:53] = 255  # its centre is (51.5, 51.5)
+    frame, whole = inference.Frame("x", pixels), [(0.0, 0.0, 64.0, 64.0)]
+    (pose,) = inference.poses(Walker(), frame, whole, paths=True)  # type: ignore[arg-type]
+    assert pose.path is not None and pose.path.shape == (3, 14, 2)
+    assert np.array_equal(pose.path[-1], pose.points) and np.allclose(pose.path[0], 32)
+    drawn = inference.overlay(frame, [pose], LSP14)
+    plain = inference.overlay(frame, [pose._replace(path=None)], LSP14)
+    changed = (drawn != plain).any(axis=-1)
+    assert changed[40, 40] and not changed[40, 20] and not changed[:28].any()
+    (still,) = inference.poses(Walker(), frame, whole)  # type: ignore[arg-type]
+    (other,) = inference.poses(Marker(), frame, whole, paths=True)  # type: ignore[arg-type]
+    assert still.path is None and other.path is None

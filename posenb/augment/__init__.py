@@ -16,7 +16,10 @@ from posenb.augment.distributions import (
     sweep,
     sweep_apart,
 )
+from posenb.augment.joint_cutout import joint_cutout
 from posenb.augment.occlusion import PLACES, cell_counts, masks
+from posenb.augment.rand_augment import rand_augment
+from posenb.augment.views import between, seen, warp_maps
 
 __all__ = [
     "NONE",
@@ -29,17 +32,22 @@ __all__ = [
     "Sample",
     "accumulate",
     "apply",
+    "between",
     "cell_counts",
     "center",
     "divergence",
     "draw",
+    "joint_cutout",
     "masks",
     "matrices",
     "normalize",
     "penalize",
+    "rand_augment",
     "reward",
     "sample",
+    "seen",
     "still",
     "sweep",
     "sweep_apart",
+    "warp_maps",
 ]

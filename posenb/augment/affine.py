@@ -100,11 +100,11 @@ def matrices(drawn: Draw, stored: tuple[int, int], size: tuple[int, int]) -> Ten
     return translation(dx + (columns - width) / 2, dy + (rows - height) / 2) @ about
 
 
-def apply(batch: Batch, drawn: Draw, size: tuple[int, int], skeleton: Skeleton) -> Sample:
+def apply(batch: Batch, drawn: Draw, size: tuple[int, int], skeleton: Skeleton, outside: bool = False) -> Sample:
     """Warp, mirror and colour a stored batch into the network's input of (H, W) = ``size``.
 
-    All of it on the batch's device. Joints that leave the view are not visible there; those of mirrored pictures are
-    renamed, left for right.
+    All of it on the batch's device. Joints that leave the view are not visible there, unless ``outside`` says that they
+    keep their labels; those of mirrored pictures are renamed, left for right.
     """
     device = batch.images.device
     drawn = drawn.to(device)
@@ -114,6 +114,8 @@ def apply(batch: Batch, drawn: Draw, size: tuple[int, int], skeleton: Skeleton) 
     points = transform_points(batch.points, matrix)
     points = torch.where(drawn.flip[:, None, None], points[:, flip], points)
     visible = torch.where(drawn.flip[:, None], batch.visible[:, flip], batch.visible)
+    if outside:
+        return Sample(images.clamp_(0, 1), points, visible)
     inside = ((points >= 0) & (points <= points.new_tensor([size[1], size[0]]))).all(dim=-1)
     return Sample(images.clamp_(0, 1), points, visible & inside)
 

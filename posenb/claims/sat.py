@@ -4,4 +4,38 @@ from __future__ import annotations
 
 from posenb.claims.claim import Claim
 
-CLAIMS: tuple[Claim, ...] = ()
+_CHAPTER = "04_self_adversarial"
+_MEASURES = "posenb.experiments.self_adversarial_claims"
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "SAT-1",
+        _CHAPTER,
+        "Before the equilibrium, and at any time on heatmaps damaged to the same pixel error, the discriminator "
+        "reconstructs real ones better.",
+        "Chou et al. 2018, L_real and L_fake",
+        f"{_MEASURES}:measure_sat1",
+    ),
+    Claim(
+        "SAT-2",
+        _CHAPTER,
+        "k steers L_fake to gamma L_real, without staying at 0 or 1.",
+        "the rule that updates k",
+        f"{_MEASURES}:measure_sat2",
+    ),
+    Claim(
+        "SAT-3",
+        _CHAPTER,
+        "The discriminator's error at each pixel marks the joints that do not make a real pose.",
+        '"detailed comments on the input heatmaps" (said without a figure)',
+        f"{_MEASURES}:measure_sat3",
+    ),
+    Claim(
+        "SAT-4",
+        _CHAPTER,
+        "Adversarial training beats the same generator trained by mean squared error alone, and its poses are more "
+        "plausible.",
+        "MPII test, PCKh@0.5: 91.8 (as quoted in Sun et al. 2019)",
+        f"{_MEASURES}:measure_sat4",
+    ),
+)

@@ -61,6 +61,17 @@ CLAIMS = (
         runs=("base", "rcc", "hdhr", "mst", "all"),
     ),
     Claim(
+        "SHR-7",
+        _CHAPTER,
+        "The gain holds on other architectures. The paper has six: ResNet-50, VGG-19-BN, MobileNetV2, ShuffleNet, a "
+        "2-stack hourglass and HRNet; below the paper profile MobileNetV2 and ShuffleNetV2 are judged.",
+        "Fig. 8 (drawn, without numbers)",
+        f"{_MEASURES}:measure_shr7",
+        specs_by="posenb.experiments.stability_specs:architectures",
+        runs=("mobilenet_v2/base", "mobilenet_v2/all", "shufflenet/base", "shufflenet/all"),
+        sweep=True,
+    ),
+    Claim(
         "SHR-8",
         _CHAPTER,
         "It is more robust than AT, AugMix, a Lipschitz limit, Patch Gaussian and stability training, at a "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from posenb.data.dataset import Batch, PoseDataset
 from posenb.data.sources import SOURCES, Source
 from posenb.data.sources import own as _own  # not by its name, which is the reader's module's
@@ -13,7 +15,7 @@ from posenb.skeletons import HAND21, MPII16, Skeleton
 
 __all__ = ["SPLITS", "SYNTHETIC", "Batch", "PoseDataset", "load", "skeleton", "source", "version"]
 
-SYNTHETIC: dict[str, Skeleton] = {"body": MPII16, "hand": HAND21}
+SYNTHETIC: dict[str, Skeleton] = {"body": MPII16, "hand": HAND21, "scene": MPII16}
 """The data sets that are drawn, and their joint sets."""
 
 # 'fit' and 'val' are for choices, 'train' and 'test' for verdicts. Synthetic people of different splits come from
@@ -30,8 +32,8 @@ def load(
     """A split of a data set by its name.
 
     Args:
-        name: 'body', 'hand' (synthetic), a real one of :data:`posenb.data.sources.SOURCES`, or your own, under the name
-            that ``posenb data own`` gave it.
+        name: 'body', 'hand', 'scene' (synthetic), a real one of :data:`posenb.data.sources.SOURCES`, or your own, under
+            the name that ``posenb data own`` gave it.
         split: 'train', 'fit', 'val' or 'test'.
         count: how many samples, the first ones; None is all of a real data set, and 1,000 synthetic images.
         size: side of the samples in pixels.
@@ -46,7 +48,11 @@ def load(
     if name in SYNTHETIC:
         from posenb.data import synthetic
 
-        painters: dict[str, Callable[..., PoseDataset]] = {"body": synthetic.body, "hand": synthetic.hand}
+        painters: dict[str, Callable[..., PoseDataset]] = {
+            "body": synthetic.body,
+            "hand": synthetic.hand,
+            "scene": _scene,
+        }
         return painters[name](count or 1000, size=size, seed=_SYNTHETIC_SEEDS[split], margin=margin, **options)
     from posenb.data import prepared
 
@@ -102,3 +108,16 @@ def version(name: str) -> int | str:
         if index := prepared.index_of(prepared.data_folder(name)):
             return f"{found.version}-{index['digest']}"
     return found.version
+
+
+def _scene(
+    count: int, size: int, seed: int, margin: int, view: str = "fitting", difficulty: float = 0.5
+) -> PoseDataset:
+    """People of unknown size, each in the box that fits it, or with ``view`` 'wide' in the largest box."""
+    from posenb.data import scenes, synthetic
+
+    if view not in ("fitting", "wide"):
+        raise UserError(f"view must be 'fitting' or 'wide', not {view!r}")
+    scene = synthetic.scene(count, seed=seed, difficulty=difficulty)
+    box = scenes.fitting(scene.height, scene.dataset.size)
+    return scenes.boxed(scene, box if view == "fitting" else torch.full_like(box, scenes.WIDE), size, margin)

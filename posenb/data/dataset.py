@@ -37,6 +37,7 @@ class PoseDataset:
             the sample itself is ``images[..., margin:H - margin, margin:W - margin]``.
         area: ``(N,)`` float32, the person's area in square pixels of ``images``, for OKS (NaN or None: unknown).
         picture: ``(N,)`` int64, the number of the picture that a sample was cut from; None: each has its own.
+        stature: ``(N,)`` float32, how tall the person is when upright, in pixels of ``images`` (None: unknown).
 
     Raises:
         ValueError: where shapes or types disagree, or a labelled joint is NaN or further outside the image than
@@ -54,6 +55,7 @@ class PoseDataset:
     margin: int = 0
     area: Tensor | None = None
     picture: Tensor | None = None
+    stature: Tensor | None = None
 
     def __post_init__(self) -> None:
         count, joints = len(self.images), len(self.skeleton)
@@ -68,6 +70,8 @@ class PoseDataset:
             expected["area"] = (self.area, (count,), torch.float32)
         if self.picture is not None:
             expected["picture"] = (self.picture, (count,), torch.int64)
+        if self.stature is not None:
+            expected["stature"] = (self.stature, (count,), torch.float32)
         if self.images.ndim != 4 or self.images.shape[1] != 3 or self.images.dtype != torch.uint8:
             raise ValueError(
                 f"{self.name}: images must be (N, 3, H, W) uint8, not {tuple(self.images.shape)} {self.images.dtype}"
@@ -96,7 +100,7 @@ class PoseDataset:
 
     def __getitem__(self, index: slice | Tensor | list[int]) -> PoseDataset:
         """The samples of an index, as a data set. Slices share memory."""
-        fields = ("images", "points", "visible", "occluded", "reference", "head", "area", "picture")
+        fields = ("images", "points", "visible", "occluded", "reference", "head", "area", "picture", "stature")
         whole = {field: getattr(self, field) for field in fields}
         return replace(self, **{field: values[index] for field, values in whole.items() if values is not None})
 

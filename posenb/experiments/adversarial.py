@@ -1,101 +1,27 @@
-"""What adversarial augmentation's runs show (ADA paper, claims ADA-2 to ADA-14). Each statistic is stated here.
+"""What agents and pose networks do in adversarial augmentation (ADA paper, claims ADA-2, 3, 7 and 10).
 
-A statistic is signed so that the claim says "above 0". :func:`specs` names the runs; the functions take finished ones.
+The functions take finished runs, which :mod:`posenb.experiments.adversarial_specs` names. Accuracy has a file of its
+own, :mod:`posenb.experiments.adversarial_accuracy`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import stats
-from torch import Tensor
+from torch import Generator, Tensor
 
-from posenb import augment, profiles
+from posenb import augment
 from posenb.augment import Draw
-from posenb.claims import Measurement
 from posenb.data.dataset import PoseDataset
-from posenb.evaluation import Predictions
 from posenb.methods.adversarial_augmentation import Adversaries, difficulty, upside_down
 from posenb.runs import Run
-from posenb.spec import Budget, Network, Spec
-
-HARD_JOINTS = ("wrist", "knee", "ankle")
-"""Those that the paper calls more difficult to localise (section 5.3)."""
 
 Array = NDArray[np.float64]
-
-
-VARIANTS: dict[str, dict[str, Any]] = {
-    "asr": {"agents": ["asr"]},
-    "aho": {"agents": ["aho"]},
-    "both": {},
-    "scaled down": {"agents": ["aho"], "occlusion": "down"},
-    "independent": {"agents": ["aho"], "occlusion": "independent"},
-    "pixels": {"agents": ["aho"], "occlusion": "pixels"},
-    "together": {"together": True},
-    "unprepared": {"pretrained": False},
-    "uncapped": {"cap": None},
-}
-"""What each run of stage 3 has of its own. Components (ADA-4), masks (8), pixels (11), one image (12), fresh (13).
-
-All have the released code's cap but 'uncapped': without it the equations as they are printed settle on one bin, because
-a bin grows as long as it wins more than beta / (alpha + beta) = .71 of its comparisons, and the outermost do.
-"""
-
-
-def specs(profile: str, dataset: str, seed: int = 0, network: Network | None = None) -> dict[str, Spec]:
-    """The runs of the chapter by name, as a graph: whoever trains one trains those that it starts from.
-
-    'start' is stage 1; 'agents' and 'direct agents' are stage 2; then stage 3: 'random', which goes on as it began,
-    :data:`VARIANTS`, and 'direct'. All of stage 3 take as many steps of D from the same weights.
-
-    Args:
-        profile, dataset, seed: as everywhere.
-        network: in place of the profile's, with ``forward_bridges``; for dense and for stacked hourglasses.
-    """
-    base = profiles.foundations(profile, dataset, seed)
-    base = replace(base, network=network or base.network)
-    # the papers' loss learns too little in the minutes of a small profile
-    pose: dict[str, Any] = {"loss": "mse"} if profile == "paper" else dict(base.options)
-    # the paper's learning rates for tens of thousands of steps; fewer need larger ones, a fifth in stage 3 as there
-    rate = 1.0 if profile == "paper" else 4.0
-
-    def budget(steps: Mapping[str, int], snapshots: int, batch: int | None = None) -> Budget:
-        count = steps[profile]
-        return replace(
-            base.budget,
-            steps=count,
-            batch=min(batch or base.budget.batch, base.budget.batch),
-            evaluations=min(count, 6),
-            snapshots=min(count, snapshots),
-        )
-
-    start = replace(base, options=pose, budget=budget({"smoke": 4, "quick": 600, "full": 2000, "paper": 10_000}, 1))
-    sweep = budget({"smoke": 2, "quick": 100, "full": 400, "paper": 2000}, 2, batch=8)
-    last = budget({"smoke": 4, "quick": 500, "full": 4000, "paper": 50_000}, 4)
-
-    def second(**options: Any) -> Spec:
-        options = pose | {"agent_lr": 2.5e-4 * rate} | options
-        return replace(start, method="adversarial_pretraining", options=options, budget=sweep, start=(start,))
-
-    def third(source: Spec, **options: Any) -> Spec:
-        options = pose | {"agent_lr": 5e-5 * rate, "cap": 2.0} | options
-        return replace(start, method="adversarial_augmentation", options=options, budget=last, start=(source,))
-
-    agents, direct = second(), second(agents=["asr"], direct=True)
-    return {
-        "start": start,
-        "agents": agents,
-        "direct agents": direct,
-        "random": replace(start, budget=last, start=(start,)),
-        **{name: third(agents, **options) for name, options in VARIANTS.items()},
-        "direct": third(direct, agents=["asr"], direct=True),
-    }
 
 
 # ADA-2: the pose loss over rotation becomes flatter
@@ -145,14 +71,15 @@ def depth(curves: Array) -> Array:
     return (ends - curves[..., curves.shape[-1] // 2]) / curves.mean(axis=-1)
 
 
-def flattening(curves: Array) -> float:
-    """ADA-2's statistic, from mean curves ``(S, A)`` over stages: depth at the start less depth at the end.
+def flattening(adversarial: Array, random: Array) -> float:
+    """ADA-2's statistic, from mean curves ``(S, A)`` of two runs over stages that begin with the same one.
 
-    The paper draws loss *distributions*, so depth is a fraction of the curve's mean: a loss that falls everywhere by
-    the same factor is not flatter.
+    The smaller of two numbers: how much shallower adversarial training ends than it began, and how much shallower it
+    ends than random training. The paper draws loss *distributions*, so depth is a fraction of the curve's mean: a loss
+    that falls everywhere by the same factor is not flatter.
     """
-    found = depth(curves)
-    return float(found[0] - found[-1])
+    ours, theirs = depth(adversarial), depth(random)
+    return float(min(ours[0] - ours[-1], theirs[-1] - ours[-1]))
 
 
 # ADA-3: the predicted distribution follows the loss distribution
@@ -193,64 +120,57 @@ def predicted_distributions(method: Adversaries, data: PoseDataset, batch: int =
 
 def rotation_agreement(method: Adversaries, data: PoseDataset) -> Agreement:
     """ADA-3: the rotation distribution that G predicts against D's losses over the rotation bins' centres."""
-    predicted = predicted_distributions(method, data)["rotation"]
-    losses = torch.from_numpy(difficulty_over(method, data, turned(method.rotations.centres)))
-    return agreement(predicted, augment.normalize(losses).float())
+    losses = difficulty_over(method, data, turned(method.rotations.centres))
+    return agreement(predicted_distributions(method, data)["rotation"], loss_distributions(losses))
 
 
-# ADA-4, 5, 8, 11, 12, 13: accuracy
+def loss_distributions(losses: Array) -> Tensor:
+    """Losses ``(N, k)`` over bins as distributions, float32."""
+    return augment.normalize(torch.from_numpy(losses)).float()
 
 
-def hits(run: Run) -> Array:
-    """Of the run's final evaluation ``(N, 2, K)``: which joints are right, PCK@.2, and which are labelled."""
-    data, points = run.spec.data.load("final").cropped(), run.predictions.points
-    near = (points - data.points).norm(dim=-1) <= 0.2 * data.reference[:, None]
-    labelled = data.visible & torch.isfinite(data.reference)[:, None]
-    return torch.stack([near & labelled, labelled], dim=1).double().numpy()
+@torch.inference_mode()
+def drawn_views(method: Adversaries, data: PoseDataset, count: int, generator: Generator) -> Tensor:
+    """What an agent shows: ``count`` views of each of N people, ``(N, count, 3, H, W)`` in [0, 1].
+
+    Scales and angles are drawn from the distributions that it predicts for each person; of a direct agent, all views
+    are the same.
+    """
+    predicted = predicted_distributions(method, data)
+    drawn = augment.still(len(data) * count)
+    if method.options.direct:
+        drawn.scale.copy_((2 ** predicted["exponent"]).repeat_interleave(count))
+        drawn.angle.copy_(predicted["angle"].repeat_interleave(count))
+    else:
+        values = []
+        for name, bins in (("scale", method.scales), ("rotation", method.rotations)):
+            rows = predicted[name].repeat_interleave(count, dim=0)
+            index = augment.sample(rows, torch.rand(rows.shape, generator=generator))[:, 0]
+            values.append(bins.values(index, torch.randn(len(rows), generator=generator)))
+        drawn.scale.copy_(2 ** values[0])
+        drawn.angle.copy_(values[1])
+    stored = data.batch(torch.arange(len(data)).repeat_interleave(count))
+    return augment.apply(stored, drawn, method.setting.size, data.skeleton).images.unflatten(0, (len(data), count))
 
 
-def accuracy(mean: Array) -> float:
-    """PCK@.2, the mean over joints, of a mean over images of :func:`hits` ``(2, K)``."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.nanmean(mean[0] / mean[1]))
+# What reward and penalty settle on
 
 
-def gain(better: Run, *others: Run) -> Measurement:
-    """ADA-8, 11, 12, 13's statistic: PCK@.2 of a run less the highest of the others on the same images."""
+def settle(wins: Tensor, alpha: float, beta: float, cap: float | None, updates: int = 300, rate: float = 0.2) -> Tensor:
+    """Where eq. (3) and (4) lead when bin i wins a share ``wins[i]`` of its comparisons: ``(updates + 1, k)``.
 
-    def statistic(mean: Array) -> float:
-        first, *rest = (accuracy(of_run) for of_run in mean)
-        return first - max(rest)
-
-    return _measured([better, *others], statistic)
-
-
-def component_gain(random: Run, asr: Run, aho: Run, both: Run) -> Measurement:
-    """ADA-4's statistic, in PCK@.2: the smallest of asr - random, aho - random, both - asr, both - aho."""
-
-    def statistic(mean: Array) -> float:
-        none, first, second, all_ = (accuracy(of_run) for of_run in mean)
-        return min(first - none, second - none, all_ - first, all_ - second)
-
-    return _measured([random, asr, aho, both], statistic)
-
-
-def hard_joint_gain(random: Run, both: Run) -> Measurement:
-    """ADA-5's statistic: the mean gain in PCK@.2 of wrists, knees and ankles less that of the other joints."""
-    joints = random.spec.data.load("final")[:1].skeleton.joints
-    hard = np.array([joint.endswith(HARD_JOINTS) for joint in joints])
-
-    def statistic(mean: Array) -> float:
-        before, after = mean
-        return sum(sign * (accuracy(after[:, of]) - accuracy(before[:, of])) for sign, of in ((1, hard), (-1, ~hard)))
-
-    return _measured([random, both], statistic)
-
-
-def _measured(found: Sequence[Run], statistic: Any) -> Measurement:
-    images = np.stack([hits(run) for run in found], axis=1)  # (N, runs, 2, K)
-    keys, scores = [run.spec.key for run in found], [run.metrics["pck"] for run in found]
-    return Measurement(statistic(images.mean(axis=0)), images, statistic, keys, {"pck": scores})
+    In expectation: each update moves the distribution, which begins uniform, by ``rate`` towards the mean of what is
+    asked for over the bins that it draws, as a network does that learns slowly.
+    """
+    bins = len(wins)
+    each, found = torch.arange(bins), [torch.full((bins,), 1 / bins)]
+    for _ in range(updates):
+        now = found[-1].expand(bins, bins)
+        asked = wins[:, None] * augment.reward(now, each, alpha, cap)
+        asked = asked + (1 - wins[:, None]) * augment.penalize(now, each, beta, cap)
+        # rounding would grow: a sum of 1 - e becomes one of (1 - e) squared
+        found.append(augment.normalize(torch.lerp(found[-1], found[-1] @ asked, rate)[None])[0])
+    return torch.stack(found)
 
 
 # ADA-7: direct generation collapses
@@ -291,34 +211,3 @@ def passes(images: float, agents: Sequence[str] = ("asr", "aho"), swept: bool = 
     share = images / (1 + len(agents))
     judged = sum(AUGMENTATIONS[agent] if swept else 2 for agent in agents)
     return Passes(forward=share * (len(agents) + judged), learned=images, agent=share * len(agents))
-
-
-# ADA-14: left and right
-
-
-def confusion(pred: Predictions, data: PoseDataset) -> Array:
-    """For ADA-14: of each image ``(N, 2)``, how many joints are taken for their mirror image, and how many are wrong.
-
-    Counted are joints that have a left and a right, both labelled. Wrong: further off than .2 of the reference length.
-    Taken for the other: wrong, and nearer to the other's place than to their own.
-    """
-    data = data.cropped()
-    flip = torch.tensor(data.skeleton.flip)
-    paired = flip != torch.arange(len(flip))
-    own = (pred.points - data.points).norm(dim=-1)
-    other = (pred.points - data.points[:, flip]).norm(dim=-1)
-    wrong = (own > 0.2 * data.reference[:, None]) & data.visible & data.visible[:, flip] & paired
-    return torch.stack([(wrong & (other < own)).sum(dim=1), wrong.sum(dim=1)], dim=1).double().numpy()
-
-
-def confusion_less(random: Run, adversarial: Run) -> Measurement:
-    """ADA-14's statistic: the share of wrong joints that are taken for their mirror image, random less adversarial."""
-    pairs = ((run, run.spec.data.load("final")) for run in (random, adversarial))
-    images = np.stack([confusion(run.predictions, data) for run, data in pairs], axis=1)
-
-    def statistic(mean: Array) -> float:
-        shares = mean[:, 0] / np.maximum(mean[:, 1], 1e-12)
-        return float(shares[0] - shares[1])
-
-    keys = [random.spec.key, adversarial.spec.key]
-    return Measurement(statistic(images.mean(axis=0)), images, statistic, keys, {"counts": images.sum(axis=0).tolist()})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -170,3 +171,22 @@ def measure(run: runs.Run, count: int | None = None, device: torch.device | str 
 
 def _answers(method: Method, images: Tensor, device: torch.device, batch: int) -> Tensor:
     return torch.cat([method.predict(part.to(device))[0].cpu() for part in images.split(batch)])
+
+
+def off_diagonal(run: runs.Run, edges: Sequence[float] = (0, 5, 10, 20, 30, 64)) -> list[float]:
+    """PCK@0.2 of a run's joints by how far their labels lie off the main diagonal, where x = y.
+
+    Args:
+        run: evaluated on N images.
+        edges: in pixels of a 64-pixel image; a joint at an edge belongs to the bin above it.
+
+    Returns:
+        a share for each bin, NaN where no joint is in it.
+    """
+    data = run.spec.data.load("final")
+    errors = (run.predictions.points - data.points).norm(dim=-1)
+    right = errors <= 0.2 * data.reference[:, None]
+    kept = data.visible & data.reference.isfinite()[:, None]
+    away = (data.points[..., 0] - data.points[..., 1]).abs() * 64 / data.size[0]
+    found = [right[kept & (away >= low) & (away < high)] for low, high in pairwise(edges)]
+    return [float(one.double().mean()) for one in found]

@@ -7,7 +7,7 @@ all differences are paired. R counts squared pixels of a 256-pixel image; AUC an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from posenb import runs
 from posenb.claims import Measurement
 from posenb.experiments import smoothness
 from posenb.experiments import stability_theory as theory
-from posenb.experiments.stability import Stability, measure
-from posenb.experiments.stability_specs import IMAGES, RIVALS, specs
+from posenb.experiments.stability import Stability, measure, off_diagonal
+from posenb.experiments.stability_specs import IMAGES, RIVALS, VARIANTS, architectures, specs
 from posenb.metrics.stability import concentration_floor, gaussian_gap
+from posenb.spec import Spec
 
 Array = NDArray[np.float64]
 SINGLE = ("rcc", "hdhr", "mst")
@@ -33,10 +34,18 @@ def measured(
 ) -> tuple[dict[str, Stability], list[str]]:
     """The named variants' measurements, trained where they are missing, and the keys of their runs."""
     wanted = specs(profile, dataset, seed)
-    found = {name: runs.train(wanted[name], device=device) for name in names}
-    return {name: measure(run, IMAGES[profile]) for name, run in found.items()}, [
-        run.spec.key for run in found.values()
-    ]
+    return _measured({name: wanted[name] for name in names}, IMAGES[profile], device)
+
+
+def _measured(wanted: Mapping[str, Spec], count: int, device: str) -> tuple[dict[str, Stability], list[str]]:
+    found = {name: runs.train(spec, device=device) for name, spec in wanted.items()}
+    return {name: measure(run, count) for name, run in found.items()}, [run.spec.key for run in found.values()]
+
+
+def off_diagonals(profile: str, dataset: str, seed: int) -> dict[str, list[float]]:
+    """Of the five variants, which are trained: PCK by how far joints lie off the main diagonal."""
+    wanted = specs(profile, dataset, seed)
+    return {name: off_diagonal(runs.train(wanted[name])) for name in VARIANTS}
 
 
 def _measurement(
@@ -111,6 +120,7 @@ def measure_shr5(profile: str, dataset: str, seed: int, device: str = "auto") ->
         keys,
         images,
         lambda mean: least_gain(-mean / mean[0].mean()),
+        off_diagonal=off_diagonals(profile, dataset, seed),
         corruptions=list(found["base"].corruptions),
         by_corruption=images.mean(axis=(0, 3)).tolist(),
     )
@@ -120,7 +130,18 @@ def measure_shr6(profile: str, dataset: str, seed: int, device: str = "auto") ->
     """On RUC over five test corruptions at five severities: the least of the rises from the baseline by RCC, by HDHR,
     by MST, and of the further rise from the best of them by all three."""
     found, keys = measured(["base", *SINGLE, "all"], profile, dataset, seed, device)
-    return _measurement(found, keys, stacked(found, "stable"), least_gain)
+    curves = {name: one.curve.mean(axis=(0, 1)).tolist() for name, one in found.items()}
+    return _measurement(found, keys, stacked(found, "stable"), least_gain, robustness=curves)
+
+
+def measure_shr7(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
+    """RUC over five test corruptions at five severities of all three less the baseline's; the least over the
+    architectures. Below the paper's profile those are MobileNetV2 and ShuffleNetV2."""
+    wanted = architectures(profile, dataset, seed)
+    found, keys = _measured(wanted, IMAGES[profile], device)
+    return _measurement(
+        found, keys, stacked(found, "stable").mean(axis=(2, 3)), lambda mean: float((mean[1::2] - mean[::2]).min())
+    )
 
 
 def measure_shr8(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:

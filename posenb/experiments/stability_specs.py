@@ -34,7 +34,7 @@ DIRECT: dict[str, Mapping[str, Any]] = {
     "hdhr_l2": {"hdhr": True, "hdhr_loss": "l2"},
 }
 NAMES = (*VARIANTS, *PAIRS, *RIVALS, *DIRECT)
-# SHR-7's six architectures; each starts from its own supervised run
+# SHR-7's six architectures; each starts from its own supervised run. The light ones are trained below 'paper'.
 ARCHITECTURES = {
     "resnet50": Network("baseline", {"backbone": "resnet50"}),
     "vgg19_bn": Network("baseline", {"backbone": "vgg19_bn"}),
@@ -43,6 +43,8 @@ ARCHITECTURES = {
     "hourglass": Network("hourglass", {"stacks": 2}),
     "hrnet": Network("hrnet"),
 }
+
+LIGHT = ("mobilenet_v2", "shufflenet")
 
 STEPS = {"smoke": 4, "quick": 300, "full": 800, "paper": 30_000}
 # images on which a run's stability is measured: 25 corrupted copies of each
@@ -75,3 +77,10 @@ def specs(profile: str, dataset: str, seed: int = 0, network: Network | None = N
         )
         for name, options in (VARIANTS | PAIRS | RIVALS | DIRECT).items()
     }
+
+
+def architectures(profile: str, dataset: str, seed: int = 0) -> dict[str, Spec]:
+    """SHR-7's runs, 'mobilenet_v2/base' and so on: baseline and all three on each architecture of the profile."""
+    names = ARCHITECTURES if profile == "paper" else LIGHT
+    found = {name: specs(profile, dataset, seed, ARCHITECTURES[name]) for name in names}
+    return {f"{name}/{variant}": found[name][variant] for name in names for variant in ("base", "all")}

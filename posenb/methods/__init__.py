@@ -12,6 +12,10 @@ __all__ = ["METHODS", "Method", "find"]
 METHODS = {
     "adversarial_augmentation": "posenb.methods.adversarial_augmentation:AdversarialAugmentation",
     "adversarial_pretraining": "posenb.methods.adversarial_augmentation:AdversarialPretraining",
+    "error_feedback": "posenb.methods.error_feedback:ErrorFeedback",
+    "scale_selection": "posenb.methods.scale_selection:ScaleSelection",
+    "self_adversarial": "posenb.methods.self_adversarial:SelfAdversarial",
+    "semi_supervised": "posenb.methods.semi_supervised:SemiSupervised",
     "stable_heatmaps": "posenb.methods.stable_heatmaps:StableHeatmaps",
     "supervised": "posenb.methods.supervised:Supervised",
 }

@@ -1,4 +1,7 @@
-"""Networks: images ``(B, 3, H, W)`` in [0, 1] -> a list of maps ``(B, K, H / stride, W / stride)``, the best last."""
+"""Networks: images ``(B, 3, H, W)`` in [0, 1] -> a list of maps ``(B, K, H / stride, W / stride)``, the best last.
+
+'feedback' and 'shallow' are not of this kind: they answer numbers, and belong to error feedback and scale selection.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ NETWORKS = {
     "hourglass": ("posenb.models.hourglass", "Hourglass"),
     "baseline": ("posenb.models.baseline", "Baseline"),
     "hrnet": ("posenb.models.hrnet", "HRNet"),
+    "feedback": ("posenb.models.feedback", "Feedback"),
+    "shallow": ("posenb.models.shallow", "Shallow"),
 }
 
 
@@ -26,7 +31,7 @@ def create(name: str, joints: int, options: Mapping[str, Any] | None = None, see
     """A network for K = ``joints`` joints with weights drawn from ``seed``; the global random state is left alone.
 
     Args:
-        name: 'small', 'hourglass', 'baseline' or 'hrnet'.
+        name: one of ``NETWORKS``; 'feedback' and 'shallow' answer numbers, not maps.
         options: fields of that module's ``Options``.
 
     Raises:

@@ -1,28 +1,97 @@
 """Every figure of the book as a function that returns a matplotlib Figure, closed: the last line of a cell shows it."""
 
+from posenb.plots.augmentation import (
+    accuracy_by_threshold,
+    agent_picks,
+    direct_collapse,
+    mixture,
+    occlusion_grids,
+    reward_and_penalty,
+    settling,
+    status_frame,
+    training_status,
+    variants,
+)
 from posenb.plots.datasets import clearest, joint_sets, pixel_origins
+from posenb.plots.feedback import (
+    boxes,
+    correction_fields,
+    drift,
+    ground_truth_paths,
+    steps_by_joint,
+    trajectories,
+    walks,
+)
 from posenb.plots.people import heatmaps, joints, people
+from posenb.plots.self_adversarial import comments, equilibrium, judge_roc, plausibility, ranked, trust
+from posenb.plots.semi_supervised import (
+    collapse_curves,
+    film_strip,
+    grouped_bars,
+    label_counts,
+    loss_weights,
+    paired_views,
+    scattered_peaks,
+    strength_sweeps,
+)
 from posenb.plots.stability import ambiguous, corrupted, drawable, error_surfaces, frame_strip, rcc_cases
+from posenb.plots.stability_records import ablation, off_diagonal, rivals, robustness_curves
 from posenb.plots.training import decoder_errors, learning_curve, pck_curve, per_joint, rotation_curves
-from posenb.plots.verdicts import verdicts
+from posenb.plots.verdicts import scorecard, verdicts
 
 __all__ = [
+    "ablation",
+    "accuracy_by_threshold",
+    "agent_picks",
     "ambiguous",
+    "boxes",
     "clearest",
+    "collapse_curves",
+    "comments",
+    "correction_fields",
     "corrupted",
     "decoder_errors",
+    "direct_collapse",
     "drawable",
+    "drift",
+    "equilibrium",
     "error_surfaces",
+    "film_strip",
     "frame_strip",
+    "ground_truth_paths",
+    "grouped_bars",
     "heatmaps",
     "joint_sets",
     "joints",
+    "judge_roc",
+    "label_counts",
     "learning_curve",
+    "loss_weights",
+    "mixture",
+    "occlusion_grids",
+    "off_diagonal",
+    "paired_views",
     "pck_curve",
     "people",
     "per_joint",
     "pixel_origins",
+    "plausibility",
+    "ranked",
     "rcc_cases",
+    "reward_and_penalty",
+    "rivals",
+    "robustness_curves",
     "rotation_curves",
+    "scattered_peaks",
+    "scorecard",
+    "settling",
+    "status_frame",
+    "steps_by_joint",
+    "strength_sweeps",
+    "training_status",
+    "trajectories",
+    "trust",
+    "variants",
     "verdicts",
+    "walks",
 ]

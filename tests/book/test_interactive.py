@@ -1,4 +1,4 @@
-"""The figure with two peaks: its JavaScript answers as the package does."""
+"""Figures that answer to the reader: their JavaScript shows what the package says."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from posenb import interactive
 from posenb.experiments import stability_theory as theory
@@ -46,4 +47,28 @@ def test_two_peaks_answers_as_the_package_does(tmp_path: Path) -> None:
             found = re.search(r"column (\d+), row (\d+)", said)
             assert found, said
             assert (int(found[2]), int(found[1])) == answer(peaks), peaks
+        assert browser.complaints == []
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.skipif(PROGRAM is None, reason="no Chromium on this machine: apt-get install chromium")
+def test_a_slider_shows_the_frame_that_it_stands_on(tmp_path: Path) -> None:
+    frames = [Figure(figsize=(1 + number, 1)) for number in range(3)]
+    shown = interactive.slider(frames, ["start", "</i> middle", "end"], "an empty figure").data
+    page = tmp_path / "page.html"
+    page.write_text(f"<!doctype html><meta charset=utf-8>{shown}", encoding="utf-8")
+    state = (
+        "(() => { const i = document.querySelector('.frames img'); "
+        "return [i.naturalWidth, i.alt, document.querySelector('.frames output').textContent]; })()"
+    )
+    move = "(() => {{ const k = document.querySelector('.frames input'); k.value = {}; k.oninput(); }})()"
+    with chromium.Browser(PROGRAM, tmp_path / "profile") as browser:  # type: ignore[arg-type]
+        browser.open(page.as_uri(), wait_for="document.querySelector('.frames img').naturalWidth")
+        assert browser.ask(state) == [100, "an empty figure: start", "start"]
+        for number, label in ((2, "end"), (1, "</i> middle")):
+            browser.ask(move.format(number))
+            while not browser.ask("document.querySelector('.frames img').complete"):
+                pass
+            assert browser.ask(state) == [100 * (number + 1), f"an empty figure: {label}", label]
         assert browser.complaints == []

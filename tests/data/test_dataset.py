@@ -64,7 +64,10 @@ def test_wrong_shapes_and_types_are_told(field, value, message):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(("faces", "train"), "data set must be one of body, hand, lsp"), (("body", "dev"), "split must be one of train")],
+    [
+        (("faces", "train"), "data set must be one of body, hand, scene, lsp"),
+        (("body", "dev"), "split must be one of train"),
+    ],
 )
 def test_unknown_names_are_told(arguments, message):
     with pytest.raises(UserError, match=message):

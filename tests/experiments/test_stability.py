@@ -1,6 +1,7 @@
 """The measurement of a run's stability, and the claims' statistics."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 from posenb import corruptions, profiles, runs
 from posenb.claims import Measurement
 from posenb.experiments import stability_claims as claims
-from posenb.experiments.stability import Stability, measure, measure_method
+from posenb.experiments.stability import Stability, measure, measure_method, off_diagonal
 from posenb.experiments.stability_specs import ARCHITECTURES, NAMES, specs
 from posenb.methods.base import Method, Setting
 from posenb.skeletons import LSP14
@@ -132,6 +133,7 @@ def given(monkeypatch):
 
     def put(**variants):
         monkeypatch.setattr(claims, "measured", lambda names, *_: ({name: variants[name] for name in names}, ["key"]))
+        monkeypatch.setattr(claims, "off_diagonals", lambda *_: {"base": [0.5]})
 
     return put
 
@@ -172,6 +174,12 @@ class TestStatistics:
         given(base=fake(auc=0.8), all=fake(auc=0.8 - cost, stable=0.63), **rivals)
         check(claims.measure_shr8("smoke", "hand", 0), min(0.03, value))
 
+    def test_shr7_is_the_least_of_the_architectures(self, monkeypatch):
+        stable = {"a/base": 0.5, "a/all": 0.7, "b/base": 0.6, "b/all": 0.63}
+        found = {name: fake(stable=value) for name, value in stable.items()}
+        monkeypatch.setattr(claims, "_measured", lambda *_: (found, ["key"]))
+        check(claims.measure_shr7("smoke", "hand", 0), 0.03)
+
     def test_shr9(self, given):
         given(base=fake(corrupted_auc=0.5), all=fake(corrupted_auc=0.6))
         check(claims.measure_shr9("smoke", "hand", 0), 0.1)
@@ -203,3 +211,16 @@ def test_the_claims_of_runs_go_through_from_training_to_statistic(tmp_path, monk
     assert found.images.shape == (16, 2) and found.runs == [spec.key for spec in tiny.values()]
     assert found.curves["variants"]["rcc"]["d_n"] == pytest.approx(found.images[:, 1].mean())
     assert tiny["base"].network.options == NETWORK
+
+
+def test_accuracy_off_the_diagonal_is_that_of_the_joints_there(monkeypatch):
+    data = tiny_data(6)
+    points = data.points.clone()
+    far = (points[..., 0] - points[..., 1]).abs() * 2 >= 20
+    points[far] += 5  # a reference length of 10: wrong beyond 2 pixels
+    run = SimpleNamespace(
+        spec=SimpleNamespace(data=SimpleNamespace(load=lambda _: data)), predictions=SimpleNamespace(points=points)
+    )
+    assert far.any() and not far.all()
+    assert off_diagonal(run, (0, 20, 64, 100))[:2] == [1.0, 0.0]
+    assert np.isnan(off_diagonal(run, (0, 20, 64, 100))[2])

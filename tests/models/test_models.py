@@ -117,7 +117,7 @@ def test_options_from_json_may_be_lists():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("vit", {}, "network must be one of small, hourglass, baseline, hrnet, not 'vit'"),
+        ("vit", {}, "network must be one of small, hourglass, baseline, hrnet, feedback, shallow, not 'vit'"),
         ("small", {"depth": 2}, "network 'small' has no option depth; it has widths, norm"),
         ("small", {"norm": "layer"}, "norm must be 'batch' or 'group', not 'layer'"),
         ("hourglass", {"norm": "layer"}, "norm must be 'batch' or 'group', not 'layer'"),

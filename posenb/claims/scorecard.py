@@ -1,0 +1,74 @@
+"""Every claim with what came of it, as tables: what the Scorecard page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from posenb.claims.judging import NOT_JUDGED
+from posenb.claims.records import problem, records
+from posenb.claims.registry import CLAIMS
+
+PAPERS = {
+    "ADA": "adversarial data augmentation",
+    "SHR": "stable heatmap regression",
+    "SAT": "self adversarial training",
+    "SSL": "semi-supervised training",
+    "IEF": "iterative error feedback",
+    "ALL": "all methods together",
+}
+NOT_MEASURED, STALE = "not measured", "stale"
+
+
+def rows() -> pd.DataFrame:
+    """A row for every record of a claim, and one for every claim without.
+
+    Columns: claim, paper (its abbreviation), says, published (the paper's figure), dataset, profile, verdict ('stale'
+    where the record no longer stands), statistic (with its interval), seeds, device, hours (of training, all its runs),
+    commit, problem (why it is stale).
+    """
+    found = []
+    for claim in CLAIMS.values():
+        about = {"claim": claim.id, "paper": claim.id.partition("-")[0], "says": claim.text, "published": claim.paper}
+        of_claim = [about | _row(record) for record in records(claim.id) if record["profile"] != "smoke"]
+        found += of_claim or [about | {"verdict": NOT_MEASURED}]
+    return pd.DataFrame(found, columns=_COLUMNS, dtype=object).fillna("")
+
+
+_COLUMNS = ["claim", "paper", "says", "published", "dataset", "profile", "verdict", "statistic"]
+_COLUMNS += ["seeds", "device", "hours", "commit", "problem"]
+
+
+def interval(record: Mapping[str, Any]) -> str:
+    """A record's statistic with its 95% interval over seeds, in two digits."""
+    if not record["interval"]:
+        return f"{record['mean']:.2g}"
+    low, high = record["interval"]
+    return f"{record['mean']:.2g} [{low:.2g}, {high:.2g}]"
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    trained = record["trained"].values()
+    why = problem(record)
+    return {
+        "dataset": record["dataset"],
+        "profile": record["profile"],
+        "verdict": STALE if why else record["verdict"],
+        "statistic": interval(record),
+        "seeds": len(record["seeds"]),
+        "device": ", ".join(sorted({run["device"] for run in trained})) or "CPU",
+        "hours": round(sum(run["seconds"] for run in trained) / 3600, 1),
+        "commit": record["provenance"]["commit"] or "",
+        "problem": why,
+    }
+
+
+def verdicts() -> pd.DataFrame:
+    """A row a claim, a column a data set (synthetic bodies and hands are one): the verdict at full or paper size."""
+    table = rows()
+    full = table[table["profile"].isin(["full", "paper"])]
+    where = full["dataset"].map(lambda name: name if name == "lsp" else "synthetic")
+    wide = full.assign(where=where).pivot_table(index="claim", columns="where", values="verdict", aggfunc="first")
+    return wide.reindex(index=list(CLAIMS), columns=["synthetic", "lsp"]).fillna(NOT_MEASURED).replace({"": NOT_JUDGED})

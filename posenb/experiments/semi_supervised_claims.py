@@ -1,0 +1,190 @@
+"""The claims on the collapse in semi-supervised training: one function a claim measures one seed.
+
+Every statistic is stated in its function's docstring before anything is measured; the claim says that it is above 0.
+Runs of a seed start from the same networks, see the same labelled images in the same order, and are tested on the same
+ones, so all differences are paired. Accuracy is PCK@.2 as a fraction. The response is the mean over images and joints
+of the heatmaps' maxima, on the first unlabelled images, seen without augmentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from posenb import runs
+from posenb.claims import Measurement
+from posenb.data.dataset import PoseDataset
+from posenb.experiments import semi_supervised as ssl
+from posenb.experiments import semi_supervised_specs as plan
+from posenb.runs import Run
+
+Array = ssl.Array
+# "about equally good": 2 points
+MARGIN = 0.02
+# a run that keeps less than this share of its response has collapsed
+KEPT = 0.5
+
+
+def trained(names: Sequence[str], profile: str, dataset: str, seed: int, device: str) -> dict[str, Run]:
+    """The named runs of :func:`~posenb.experiments.semi_supervised_specs.specs`, trained where they are missing."""
+    wanted = plan.specs(profile, dataset, seed)
+    return {name: runs.train(wanted[name], device=device) for name in names}
+
+
+def unlabelled(profile: str, dataset: str, labels: int | None = None) -> PoseDataset:
+    """The unlabelled images on which responses are measured."""
+    images = plan.specs(profile, dataset)["same"].data
+    return ssl.unlabelled_images(replace(images, train=labels or images.train), plan.IMAGES[profile])
+
+
+def compare(found: dict[str, Run], statistic: Callable[[Array], float]) -> Measurement:
+    """A statistic of the runs' accuracies, from a mean over test images of their hits ``(runs, 2, K)``."""
+    images = np.stack([ssl.final_hits(run) for run in found.values()], axis=1)
+    scores = {name: run.metrics["pck"] for name, run in found.items()}
+    return Measurement(
+        statistic(images.mean(axis=0)), images, statistic, [run.spec.key for run in found.values()], {"pck": scores}
+    )
+
+
+def _collapse(found: dict[str, Run], images: PoseDataset, statistic: Callable[[Array, Array], float]) -> Measurement:
+    """A statistic of responses ``(runs,)`` at the end and accuracies ``(runs,)``; also curves over training.
+
+    Responses are of unlabelled images, accuracies of test images: of each the first N, as many as there are of both.
+    """
+    lines = {name: ssl.timeline(run, images, run.spec.data.load("final")) for name, run in found.items()}
+    count = min(len(images), min(line.hits.shape[1] for line in lines.values()))
+    response = np.stack([line.response[-1, :count] for line in lines.values()], axis=1)[:, :, None, None]
+    right = np.stack([line.hits[-1, :count] for line in lines.values()], axis=1)
+    # the response as a further joint: right where it is high, always labelled
+    ones = np.ones_like(response)
+    rows = np.concatenate([right, np.concatenate([response, ones], axis=2)], axis=3)
+
+    def of_mean(mean: Array) -> float:
+        return statistic(mean[:, 0, -1], np.array([ssl.accuracy(one[:, :-1]) for one in mean]))
+
+    whole = np.array([ssl.accuracy(line.hits[-1].mean(axis=0)) for line in lines.values()])
+    ends = np.array([line.response[-1].mean() for line in lines.values()])
+    curves: dict[str, Any] = {
+        "steps": {name: line.steps for name, line in lines.items()},
+        "response": {name: line.response.mean(axis=1).tolist() for name, line in lines.items()},
+        "pck": {name: line.pck() for name, line in lines.items()},
+    }
+    return Measurement(statistic(ends, whole), rows, of_mean, [run.spec.key for run in found.values()], curves)
+
+
+def measure_ssl1(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
+    """At the end of training, the smaller of: the supervised run's response less that of the standard method, as a
+    fraction of the former; the supervised run's PCK@.2 less that of the standard method."""
+    found = trained(("supervised", "same"), profile, dataset, seed, device)
+    return _collapse(found, unlabelled(profile, dataset), _fallen)
+
+
+def _fallen(response: Array, accuracy: Array) -> float:
+    return float(min(1 - response[1] / response[0], accuracy[0] - accuracy[1]))
+
+
+def measure_ssl2(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
+    """On responses at the end of the standard method, over its four weights: the smaller of: that at the smallest
+    weight less that at the largest; the supervised run's less the highest of the four."""
+    names = ("supervised", *(f"lambda {weight:g}" for weight in plan.LAMBDAS))
+    found = trained(names, profile, dataset, seed, device)
+
+    def statistic(response: Array, accuracy: Array) -> float:
+        alone, *weighted = response
+        return float(min(weighted[0] - weighted[-1], alone - max(weighted)))
+
+    return _collapse(found, unlabelled(profile, dataset), statistic)
+
+
+def measure_ssl3(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
+    """SSL-1's statistic with few, more and many labels: the least of the three."""
+    parts = []
+    for number, labels in enumerate(plan.label_counts(profile, dataset), 1):
+        names = (f"labels {number}, supervised", f"labels {number}, same")
+        found = trained(names, profile, dataset, seed, device)
+        parts.append(_collapse(found, unlabelled(profile, dataset, labels), _fallen))
+    count = min(len(part.images) for part in parts)
+    images = np.stack([part.images[:count] for part in parts], axis=1)
+
+    def statistic(means: Array) -> float:
+        return min(part.statistic(mean) for part, mean in zip(parts, means, strict=True))
+
+    curves: dict[str, Any] = {"labels": list(plan.label_counts(profile, dataset))}
+    for field in ("response", "pck"):
+        curves[field] = {name: line for part in parts for name, line in part.curves[field].items()}
+    return Measurement(
+        min(part.value for part in parts), images, statistic, [key for part in parts for key in part.runs], curves
+    )
+
+
+def measure_ssl4(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
+    """The smallest of: PCK@.2 of easy-hard consistency less that of the supervised run; the same less that of the
+    standard method of the same weight; its response at the end less half of the supervised run's, as a fraction of the
+    latter."""
+    found = trained(("supervised", "easy-hard", "lambda 1"), profile, dataset, seed, device)
+    return _collapse(found, unlabelled(profile, dataset), _kept)
+
+
+def _kept(response: Array, accuracy: Array) -> float:
+    alone, ours, standard = accuracy
+    return float(min(ours - alone, ours - standard, response[1] / response[0] - KEPT))
+
+
+def measure_ssl5(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
+    """In PCK@.2, the smaller of: the mean of the dual networks less easy-hard consistency; 2 points less the difference
+    between the two networks. All without Joint Cutout and RandAugment."""
+    found = trained(("easy-hard", "dual", "dual+cutout", "dual+randaugment"), profile, dataset, seed, device)
+    first, second = ssl.student_hits(found["dual"])
+    rows = [ssl.final_hits(found["easy-hard"]), first, second]
+    images = np.stack(rows, axis=1)
+
+    def statistic(mean: Array) -> float:
+        single, one, other = (ssl.accuracy(of_run) for of_run in mean)
+        return float(min((one + other) / 2 - single, MARGIN - abs(one - other)))
+
+    mean = images.mean(axis=0)
+    both = {
+        name: [ssl.accuracy(one.mean(axis=0)) for one in ssl.student_hits(run)]
+        for name, run in found.items()
+        if name != "easy-hard"
+    }
+    return Measurement(
+        statistic(mean),
+        images,
+        statistic,
+        [run.spec.key for run in found.values()],
+        {"pck": {"easy-hard": ssl.accuracy(mean[0])} | both},
+    )
+
+
+def inner_best(mean: Array) -> float:
+    """Of accuracies in the order of a sweep: the best of the inner ones less the better of the two ends."""
+    first, *inner, last = (ssl.accuracy(of_run) for of_run in mean)
+    return float(max(inner) - max(first, last))
+
+
+def measure_ssl6(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
+    """PCK@.2 of the dual networks' first over m = 0, 2, 5, 8, 12 joints that Joint Cutout covers: the best of the inner
+    three less the better of the ends."""
+    return compare(trained([f"cutout {m}" for m in plan.CUTOUTS], profile, dataset, seed, device), inner_best)
+
+
+def measure_ssl7(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
+    """PCK@.2 of the dual networks' first over RandAugment's magnitudes 2, 10, 20, 30: the better of the inner two less
+    the better of the ends."""
+    return compare(trained([f"magnitude {m:g}" for m in plan.MAGNITUDES], profile, dataset, seed, device), inner_best)
+
+
+def measure_ssl8(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
+    """PCK@.2 of dual networks with Joint Cutout whose unlabelled images are another data set's, less that of the
+    supervised run on the same labels; the least over three networks."""
+    names = [f"network {number}, {kind}" for number in (1, 2, 3) for kind in ("supervised", "cross")]
+
+    def statistic(mean: Array) -> float:
+        scores = [ssl.accuracy(of_run) for of_run in mean]
+        return float(min(cross - alone for alone, cross in zip(scores[::2], scores[1::2], strict=True)))
+
+    return compare(trained(names, profile, dataset, seed, device), statistic)

@@ -1,0 +1,48 @@
+"""What the records of the claims on stability hold, as tables: a row a variant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+NAMES = {
+    "base": "baseline",
+    "rcc": "RCC",
+    "hdhr": "HDHR",
+    "mst": "MST",
+    "all": "all three",
+    "at": "adversarial training",
+    "augmix": "AugMix",
+    "lipschitz": "Lipschitz limit",
+    "patch_gaussian": "Patch Gaussian",
+    "st_g": "ST, noise",
+    "st_a": "ST, ten corruptions",
+    "hdhr_l1": "HDHR by L1",
+    "hdhr_l2": "HDHR by L2",
+}
+"""What figures and tables call the variants."""
+
+
+def by_seed(record: Mapping[str, Any]) -> pd.DataFrame:
+    """Every variant's means over images: index (variant, seed), a column a metric."""
+    rows = {
+        (name, seed): summary
+        for seed, curves in zip(record["seeds"], record["curves"], strict=True)
+        for name, summary in curves["variants"].items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["variant", "seed"])
+
+
+def averaged(record: Mapping[str, Any]) -> pd.DataFrame:
+    """:func:`by_seed`, a mean over seeds: a row a variant, in the record's order."""
+    found = by_seed(record)
+    return found.groupby(level="variant", sort=False).mean()
+
+
+def by_corruption(record: Mapping[str, Any]) -> pd.DataFrame:
+    """SHR-5's and SHR-9's mean over seeds and severities: a row a variant, a column a corruption."""
+    first = record["curves"][0]
+    sums = sum(pd.DataFrame(curves["by_corruption"]) for curves in record["curves"])
+    return pd.DataFrame(sums.to_numpy() / len(record["curves"]), list(first["variants"]), first["corruptions"])

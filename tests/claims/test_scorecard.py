@@ -1,0 +1,71 @@
+"""The scorecard: every claim with what came of it."""
+
+import json
+
+import pytest
+
+from posenb import claims, plots
+from posenb.claims import scorecard
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path))
+    claims.records_folder().mkdir()
+
+    def store(identifier, dataset, **changes):
+        claim = claims.find(identifier)
+        keys = [spec.key for seed in (0, 1, 2) for spec in claim.specs("full", dataset, seed)]
+        run = {"title": "a run", "pck": 0.5, "seconds": 600.0, "device": "a CPU", "threads": 1, "commit": "abc"}
+        record = {
+            "claim": identifier,
+            "dataset": dataset,
+            "profile": "full",
+            "statistic": claim.statistic,
+            "seeds": [0, 1, 2],
+            "values": [1.0, 1.1, 0.9],
+            "mean": 1.0,
+            "interval": [0.752, 1.248],
+            "image_interval": [0.9, 1.1],
+            "verdict": "reproduced",
+            "runs": keys,
+            "trained": {key: run for key in keys},
+            "curves": [{}],
+            "provenance": {"posenb": "0.1.0", "commit": "0123abcd", "finished": "2026-11-21T00:00:00+00:00"},
+        } | changes
+        (claims.records_folder() / f"{identifier}.{dataset}.full.json").write_text(json.dumps(record))
+
+    return store
+
+
+def test_a_row_a_record_and_one_for_what_was_not_measured(home):
+    home("SHR-3", "hand")
+    home("SHR-3", "lsp", verdict="not reproduced")
+    rows = scorecard.rows().set_index(["claim", "dataset"])
+    assert {name for name, _ in rows.index} == set(claims.CLAIMS)
+    good = rows.loc[("SHR-3", "hand")]
+    assert (good["verdict"], good["statistic"], good["seeds"], good["hours"]) == ("reproduced", "1 [0.75, 1.2]", 3, 1.0)
+    stale = rows.loc[("SHR-3", "lsp")]
+    assert stale["verdict"] == "stale" and "reproduced" in stale["problem"]
+    assert rows.loc[("SHR-2", ""), "verdict"] == "not measured"
+
+
+def test_synthetic_people_and_real_ones_are_columns(home):
+    home("SHR-3", "hand")
+    home("ADA-1", "lsp")
+    wide = scorecard.verdicts()
+    assert list(wide.columns) == ["synthetic", "lsp"] and list(wide.index) == list(claims.CLAIMS)
+    assert wide.loc["SHR-3"].tolist() == ["reproduced", "not measured"]
+    assert wide.loc["ADA-1"].tolist() == ["not measured", "reproduced"]
+    (axes,) = plots.scorecard(wide).axes
+    assert [text.get_text() for text in axes.texts].count("yes") == 2
+    assert len(axes.patches) == 2 * len(claims.CLAIMS)
+
+
+def test_the_json_lists_every_claim_with_its_records(home):
+    home("SHR-3", "hand")
+    found = {claim.id: claims.summary(claim) for claim in claims.CLAIMS.values()}
+    (record,) = found["SHR-3"]["records"]
+    assert record["verdict"] == "reproduced" and record["problem"] == "" and record["seconds"] == 3600
+    assert found["SHR-2"]["records"] == []
+    json.dumps(found)

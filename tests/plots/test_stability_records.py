@@ -1,0 +1,71 @@
+"""Figures and tables from the records of the claims on stability."""
+
+import numpy as np
+import pytest
+
+from posenb import plots
+from posenb.experiments import stability_tables as tables
+
+
+def record(dataset="hand", seeds=(0, 1), names=("base", "rcc", "all")):
+    """Variant n of seed s has AUC .5 - .01 n + .1 s, and so on."""
+
+    def summary(n, s):
+        return {"auc": 0.5 - 0.01 * n + 0.1 * s, "ruc": 0.4 + 0.1 * n, "r": 1000.0 / (n + 1), "mpc": 0.3}
+
+    curves = [
+        {
+            "variants": {name: summary(n, s) for n, name in enumerate(names)},
+            "robustness": {name: list(np.linspace(0.1 * n, 0.9, 30)) for n, name in enumerate(names)},
+            "corruptions": ["spatter", "saturate"],
+            "by_corruption": [[n + s, 2 * n + s] for n in range(len(names))],
+        }
+        for s in seeds
+    ]
+    return {"dataset": dataset, "seeds": list(seeds), "curves": curves}
+
+
+class TestTables:
+    def test_a_row_a_variant_and_seed(self):
+        table = tables.by_seed(record())
+        assert table.loc[("rcc", 1), "auc"] == pytest.approx(0.59)
+        assert len(table) == 6
+
+    def test_means_over_seeds_in_the_order_of_the_record(self):
+        table = tables.averaged(record())
+        assert list(table.index) == ["base", "rcc", "all"]
+        assert table["auc"].tolist() == pytest.approx([0.55, 0.54, 0.53])
+
+    def test_means_by_corruption(self):
+        table = tables.by_corruption(record())
+        assert table.loc["all"].to_dict() == {"spatter": 2.5, "saturate": 4.5}
+
+
+def test_the_ablation_has_a_panel_a_metric_and_a_row_a_variant():
+    axes = plots.ablation([record(), record("lsp")]).axes
+    assert len(axes) == 4
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["baseline", "RCC", "all three"]
+    dots = [line.get_xdata()[0] for line in axes[0].lines if line.get_marker() == "o"]
+    assert dots == pytest.approx([0.4, 0.5, 0.6] * 2)
+    assert axes[1].get_xscale() == "log"
+
+
+def test_robustness_curves_name_their_area():
+    (axes,) = plots.robustness_curves([record()]).axes
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts[0] == "baseline, RUC 0.450"
+    assert axes.lines[2].get_ydata()[0] == pytest.approx(0.2)
+
+
+def test_rivals_stand_at_their_accuracy_and_stability():
+    one = record(names=("base", "all", "st_a"))
+    (axes,) = plots.rivals([one]).axes
+    places = {text.get_text(): text.xy for text in axes.texts}
+    assert places["ST, ten corruptions"] == pytest.approx((0.53, 0.6))
+    assert places.keys() == {"baseline", "all three", "ST, ten corruptions"}
+
+
+def test_off_diagonal_names_its_bins():
+    (axes,) = plots.off_diagonal({"base": [0.8, 0.7], "rcc": [0.8, 0.2]}, (0, 10, 64)).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0 to 10", "10 to 64"]
+    assert axes.lines[1].get_ydata()[1] == 0.2
