@@ -62,9 +62,7 @@ def verdicts(chapter: str) -> Markdown:
         if claim.chapter != chapter:
             continue
         found = full_records(claim.id)
-        rows += [
-            (claim.id, claim.text, r["dataset"], r["verdict"], cards.interval(r), len(r["seeds"])) for r in found
-        ]
+        rows += [(claim.id, claim.text, r["dataset"], r["verdict"], cards.interval(r), len(r["seeds"])) for r in found]
         if not found:
             rows.append((claim.id, claim.text, "", "not measured yet", "", ""))
     columns = ["claim", "says", "on", "verdict", "statistic, 95% interval", "seeds"]

@@ -6,6 +6,7 @@ from posenb.claims.claim import Claim
 
 _CHAPTER = "04_self_adversarial"
 _MEASURES = "posenb.experiments.self_adversarial_claims"
+_SPECS = "posenb.experiments.self_adversarial_specs:specs"
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -15,6 +16,8 @@ CLAIMS: tuple[Claim, ...] = (
         "reconstructs real ones better.",
         "Chou et al. 2018, L_real and L_fake",
         f"{_MEASURES}:measure_sat1",
+        specs_by=_SPECS,
+        runs=("sat",),
     ),
     Claim(
         "SAT-2",
@@ -22,6 +25,8 @@ CLAIMS: tuple[Claim, ...] = (
         "k steers L_fake to gamma L_real, without staying at 0 or 1.",
         "the rule that updates k",
         f"{_MEASURES}:measure_sat2",
+        specs_by=_SPECS,
+        runs=("fixed", "sat"),
     ),
     Claim(
         "SAT-3",
@@ -29,6 +34,8 @@ CLAIMS: tuple[Claim, ...] = (
         "The discriminator's error at each pixel marks the joints that do not make a real pose.",
         '"detailed comments on the input heatmaps" (said without a figure)',
         f"{_MEASURES}:measure_sat3",
+        specs_by=_SPECS,
+        runs=("sat",),
     ),
     Claim(
         "SAT-4",
@@ -37,5 +44,7 @@ CLAIMS: tuple[Claim, ...] = (
         "plausible.",
         "MPII test, PCKh@0.5: 91.8 (as quoted in Sun et al. 2019)",
         f"{_MEASURES}:measure_sat4",
+        specs_by=_SPECS,
+        runs=("mse", "sat"),
     ),
 )
