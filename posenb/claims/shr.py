@@ -49,7 +49,7 @@ CLAIMS = (
         "Fig. 6 (drawn, without numbers); MST alone is slightly worse on RHD's JPEG and saturate",
         f"{_MEASURES}:measure_shr5",
         specs_by=_SPECS,
-        runs=("base", "rcc", "hdhr", "mst", "all"),
+        runs=("base", "rcc", "hdhr", "mst", "all", "hdhr+mst"),
     ),
     Claim(
         "SHR-6",

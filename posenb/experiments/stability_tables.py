@@ -13,6 +13,7 @@ NAMES = {
     "hdhr": "HDHR",
     "mst": "MST",
     "all": "all three",
+    "hdhr+mst": "HDHR + MST",
     "at": "adversarial training",
     "augmix": "AugMix",
     "lipschitz": "Lipschitz limit",

@@ -20,7 +20,7 @@ _METRICS = {
     "mpc": "AUC on corrupted images",
     "auc": "AUC on clean images",
 }
-_COLOURS = {"base": MIDDLE, "rcc": "#cc78bc", "hdhr": "#029e73", "mst": RIGHT, "all": LEFT}
+_COLOURS = {"base": MIDDLE, "rcc": "#cc78bc", "hdhr": "#029e73", "mst": RIGHT, "all": LEFT, "hdhr+mst": "#56b4e9"}
 
 
 @house_style

@@ -160,7 +160,7 @@ class TestStatistics:
     )
     def test_shr5_is_the_least_of_four_falls(self, singles, together, value, given):
         variants = dict(zip(claims.SINGLE, (fake(moves=v) for v in singles), strict=True))
-        given(base=fake(moves=100.0), all=fake(moves=together), **variants)
+        given(base=fake(moves=100.0), all=fake(moves=together), **variants, **{claims.WITHOUT_RCC: fake(moves=1.0)})
         check(claims.measure_shr5("smoke", "hand", 0), value)
 
     def test_shr6_is_the_least_of_four_rises(self, given):
