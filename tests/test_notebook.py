@@ -1,0 +1,32 @@
+"""What a chapter shows of the package itself."""
+
+import io
+
+import matplotlib.pyplot as plt
+import PIL.Image
+
+from posenb import claims, notebook
+from posenb.claims import judge
+
+
+def test_source_is_the_code_without_its_docstring():
+    text = notebook.source(judge).data
+    assert text.startswith("`posenb.claims.judging.judge`\n```python\ndef judge(")
+    assert "The verdict on one number a seed" not in text and "return Verdict(mean, low, high, verdict)" in text
+
+
+def test_a_photograph_is_a_jpeg_of_the_figure():
+    figure, axes = plt.subplots(figsize=(2, 1), dpi=100)
+    axes.plot([0, 1])
+    plt.close(figure)
+    picture = PIL.Image.open(io.BytesIO(notebook.photograph(figure).data))
+    assert picture.format == "JPEG" and picture.size == (200, 100)
+
+
+def test_verdicts_name_what_was_not_measured(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path))
+    text = notebook.verdicts("03_stable_heatmaps").data
+    ours = [claim for claim in claims.CLAIMS.values() if claim.chapter == "03_stable_heatmaps"]
+    assert text.count("not measured yet") == len(ours) == len(text.splitlines()) - 2
+    assert notebook.judged("03_stable_heatmaps") == notebook.full_records("SHR-2") == []
+    assert all(f"| {claim.id} |" in notebook.scorecard().data for claim in claims.CLAIMS.values())
