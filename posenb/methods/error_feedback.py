@@ -67,7 +67,7 @@ class Options:
 
 
 def bounded_correction(target: Tensor, current: Tensor, length: float) -> Tensor:
-    """e(y, y_t) = min(L, |u|) u / |u| with u = y - y_t, for points ``(..., 2)``; 0 where u is (section 2.1)."""
+    """``min(L, |u|) u / |u|`` with u = y - y_t, for points ``(..., 2)``; 0 where u is (section 2.1)."""
     way = target - current
     return way * (length / way.norm(dim=-1, keepdim=True).clamp(min=length))
 
@@ -95,8 +95,8 @@ def stage(progress: float, steps: int) -> int:
 def draw_guess(points: Tensor, sigma: float, out: Tensor) -> None:
     """g: write into ``out (B, C, H, W)`` a Gaussian for each of ``points (B, C, 2)``, 1/2 at the point, -1/2 far away.
 
-    It is :func:`posenb.heatmaps.gaussian` less one half, in memory that is there already: a product of two profiles, so
-    that exp runs on H + W numbers a map.
+    It is :func:`posenb.heatmaps.codecs.gaussian` less one half, in memory that is there already: a product of two
+    profiles, so that exp runs on H + W numbers a map.
     """
     height, width = out.shape[-2:]
     x, y = points.unbind(-1)
@@ -269,7 +269,7 @@ class ErrorFeedback(Method):
         return gaussian(points, self.setting.size, 1, self.options.sigma * self.setting.size[0])
 
     def predict(self, images: Tensor, flip: bool = False) -> tuple[Tensor, Tensor]:
-        """The last guess; its score is exp(-|epsilon|), |epsilon| the length of its last step in units of L."""
+        """The last guess; its score is exp(-s), s the length of its last step in units of L."""
         images = self.framed(images)
         before, points = self.trajectory(images)[-2:]
         score = torch.exp(-(points - before).norm(dim=-1) / self.length)

@@ -56,6 +56,7 @@ DISCRIMINATORS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "small": (SmallDiscriminator, small.Options),
     "hourglass": (HourglassDiscriminator, hourglass.Options),
 }
+"""The discriminators by name, each with its options."""
 
 
 def beside(images: Tensor, maps: Tensor) -> Tensor:

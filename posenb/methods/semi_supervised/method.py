@@ -184,5 +184,5 @@ class SemiSupervised(Method):
                 mean.copy_(now)
 
     def heatmaps(self, images: Tensor) -> Tensor:
-        """Maps of the student that :attr:`answering` names, the first by default."""
+        """Maps of the student that ``answering`` names, the first by default."""
         return self.students[self.answering](images)[-1].float()

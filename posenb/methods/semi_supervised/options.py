@@ -19,21 +19,23 @@ SCHEMES = {
 
 @dataclass(frozen=True)
 class Options:
-    """Attributes:
-    scheme: one of ``SCHEMES``: who teaches whom.
-    weight: lambda, of the unlabelled images' loss. 1 in the paper; the released code of the dual networks has 2.
-    ratio: unlabelled images a labelled one; the budget's batch counts the labelled ones. 1 in the released code.
-    easy: what is drawn for the teacher's view. 'pseudo' and 'distill' answer the image as it is.
-    hard: what is drawn for the student's view. The same family as ``easy`` is the standard method, which collapses.
-    cutout: m of Joint Cutout, in the student's view, about the joints where its teacher sees them.
-    magnitude: of RandAugment in the student's view, 0 to 30; None: without.
-    mask: leave out what the teacher's view does not show, and joints that it places outside the student's view. The
-        released code teaches the student that nothing is there.
-    decay: of the mean teacher's running mean, a step.
-    sigma: of Gaussian targets, in map pixels.
-    lr: learning rate of AdamW.
-    weight_decay: of AdamW.
-    augmentation: what is drawn for labelled images.
+    """Who teaches whom, and with which views.
+
+    Attributes:
+        scheme: one of ``SCHEMES``: who teaches whom.
+        weight: lambda, of the unlabelled images' loss. 1 in the paper; the released code of the dual networks has 2.
+        ratio: unlabelled images a labelled one; the budget's batch counts the labelled ones. 1 in the released code.
+        easy: what is drawn for the teacher's view. 'pseudo' and 'distill' answer the image as it is.
+        hard: what is drawn for the student's view. The same family as ``easy`` is the standard method, which collapses.
+        cutout: m of Joint Cutout, in the student's view, about the joints where its teacher sees them.
+        magnitude: of RandAugment in the student's view, 0 to 30; None: without.
+        mask: leave out what the teacher's view does not show, and joints that it places outside the student's view. The
+            released code teaches the student that nothing is there.
+        decay: of the mean teacher's running mean, a step.
+        sigma: of Gaussian targets, in map pixels.
+        lr: learning rate of AdamW.
+        weight_decay: of AdamW.
+        augmentation: what is drawn for labelled images.
     """
 
     scheme: str = "dual"
