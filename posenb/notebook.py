@@ -73,22 +73,33 @@ def verdicts(chapter: str) -> Markdown:
         found = full_records(claim.id)
         rows += [(claim.id, claim.text, r["dataset"], r["verdict"], cards.interval(r), len(r["seeds"])) for r in found]
         if not found:
-            rows.append((claim.id, claim.text, "", "not measured yet", "", ""))
+            rows.append((_unbroken(claim.id), claim.text, "", "not measured yet", "", ""))
     columns = ["claim", "says", "on", "verdict", "statistic, 95% interval", "seeds"]
     return table(pd.DataFrame(rows, columns=columns))
 
 
 def scorecard() -> Markdown:
-    """All claims with their records: the verdict, the numbers, and where they come from; a table a paper."""
-    rows = cards.rows()
+    """All claims of a paper with what the paper says, and their records: two tables a paper."""
+    rows = cards.rows().assign(claim=lambda frame: frame["claim"].map(_unbroken))
     parts = []
     for paper, title in cards.PAPERS.items():
         of_paper = rows[rows["paper"] == paper]
-        if len(of_paper):
-            columns = ["claim", "says", "published", "dataset", "verdict", "statistic", "seeds", "hours", "commit"]
-            body = table(of_paper[columns].rename(columns={"published": "the paper", "dataset": "on"})).data
-            parts.append(f"**{paper}: {title}**\n\n{body}")
+        if not len(of_paper):
+            continue
+        stated = of_paper[["claim", "says", "published"]].drop_duplicates().rename(columns={"published": "the paper"})
+        parts.append(f"**{paper}: {title}**\n\n{table(stated).data}")
+        measured = of_paper[of_paper["dataset"] != ""]
+        if len(measured):
+            columns = ["claim", "dataset", "profile", "verdict", "statistic", "seeds", "hours", "device", "commit"]
+            parts.append(table(measured[columns].rename(columns={"dataset": "on"})).data)
+        else:
+            parts.append("None of them was measured at full yet.")
     return Markdown("\n\n".join(parts))
+
+
+def _unbroken(identifier: str) -> str:
+    """A claim's id that no narrow column breaks at its hyphen."""
+    return identifier.replace("-", "\N{NON-BREAKING HYPHEN}")
 
 
 def table(frame: pd.DataFrame) -> Markdown:

@@ -60,7 +60,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "seeds": len(record["seeds"]),
         "device": ", ".join(sorted({run["device"] for run in trained})) or "CPU",
         "hours": round(sum(run["seconds"] for run in trained) / 3600, 1),
-        "commit": record["provenance"]["commit"] or "",
+        "commit": (record["provenance"]["commit"] or "")[:7],
         "problem": why,
     }
 
