@@ -23,8 +23,7 @@ def announce(chosen: Sequence[tuple[Claim, str]], profile: str, count: int) -> l
     """What measuring claims, each on a data set, would train: a line a claim, and a sum."""
     lines, whole = [], []
     for claim, dataset in chosen:
-        specs = [spec for seed in seeds(claim, count) for spec in claim.specs(profile, dataset, seed)]
-        needed = queue.with_starts(specs)
+        needed = queue.with_starts(claim.specs_over(profile, dataset, seeds(claim, count)))
         whole += needed
         absent = sum(not runs.is_stored(spec) for spec in needed)
         lines.append(

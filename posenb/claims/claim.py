@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,10 @@ class Claim:
             return []
         every: Mapping[str, Spec] = _named(self.specs_by)(profile, dataset, seed)
         return [every[name] for name in self.runs]
+
+    def specs_over(self, profile: str, dataset: str, seeds: Iterable[int]) -> list[Spec]:
+        """The runs of several seeds, those of the first one first."""
+        return [spec for seed in seeds for spec in self.specs(profile, dataset, seed)]
 
     @property
     def statistic(self) -> str:

@@ -17,10 +17,9 @@ from posenb.spec import Spec
 
 @dataclass(frozen=True)
 class Trained:
-    """How a run of the queue ended: in how many seconds, and with which error (empty: none)."""
+    """How a run of the queue ended: with which error (empty: none)."""
 
     spec: Spec
-    seconds: float
     error: str = ""
 
 
@@ -61,7 +60,7 @@ def train(specs: Sequence[Spec], device: str = "auto", jobs: int = 1) -> Iterato
     broken: set[str] = set()
     threads = max(1, torch.get_num_threads() // jobs)
     with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
-        at_work: dict[Future[float], Spec] = {}
+        at_work: dict[Future[None], Spec] = {}
         while waiting or at_work:
             unfinished = {spec.key for spec in (*waiting, *at_work.values())}
             for spec in list(waiting):
@@ -69,7 +68,7 @@ def train(specs: Sequence[Spec], device: str = "auto", jobs: int = 1) -> Iterato
                 if sources & broken:
                     waiting.remove(spec)
                     broken.add(spec.key)
-                    yield Trained(spec, 0.0, "a run that it starts from failed")
+                    yield Trained(spec, "a run that it starts from failed")
                 elif len(at_work) < jobs and not sources & unfinished:
                     waiting.remove(spec)
                     try:
@@ -83,10 +82,10 @@ def train(specs: Sequence[Spec], device: str = "auto", jobs: int = 1) -> Iterato
                 spec = at_work.pop(future)
                 if error := future.exception():
                     broken.add(spec.key)
-                    yield Trained(spec, 0.0, first_line(str(error) or type(error).__name__))
+                    yield Trained(spec, first_line(str(error) or type(error).__name__))
                 else:
-                    yield Trained(spec, future.result())
+                    yield Trained(spec)
 
 
-def _train_one(spec: Spec, device: str) -> float:
-    return float(runs.train(spec, device=device).provenance["seconds"])
+def _train_one(spec: Spec, device: str) -> None:
+    runs.train(spec, device=device)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jsonschema
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
 
 from posenb import __version__, runs
 from posenb.claims import queue
@@ -43,7 +45,7 @@ def measure(
         UserError: for an unknown claim, or where a run failed.
     """
     claim = find(identifier)
-    specs = [spec for seed in seeds for spec in claim.specs(profile, dataset, seed)]
+    specs = claim.specs_over(profile, dataset, seeds)
     if jobs > 1:
         for trained in queue.train(specs, device, jobs):
             if trained.error:
@@ -71,8 +73,8 @@ def measure(
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         },
     }
-    jsonschema.validate(record, schema())
-    path = records_folder() / f"{claim.id}.{dataset}.{profile}.json"
+    _validator().validate(record)
+    path = records_folder() / _name(record)
     save_json(record, path)
     return json.loads(path.read_text())  # as everybody else reads it: NaN has become null
 
@@ -101,7 +103,7 @@ def problem(record: Mapping[str, Any]) -> str:
         return f"its values have the mean {again.mean:.3g}"
     if record["statistic"] != claim.statistic:
         return "it was measured by another statistic"
-    specs = [spec for seed in record["seeds"] for spec in claim.specs(record["profile"], record["dataset"], seed)]
+    specs = claim.specs_over(record["profile"], record["dataset"], record["seeds"])
     if {spec.key for spec in specs} != set(record["runs"]):
         return "today's code would train other runs"
     return ""
@@ -124,7 +126,7 @@ def repeat(record: Mapping[str, Any], pick: int = 0, device: str = "auto") -> Re
         device: 'auto', 'cpu', 'cuda' or 'mps'.
     """
     claim = find(record["claim"])
-    specs = [spec for seed in record["seeds"] for spec in claim.specs(record["profile"], record["dataset"], seed)]
+    specs = claim.specs_over(record["profile"], record["dataset"], record["seeds"])
     spec = specs[pick % len(specs)]
     again = runs.train(spec, device=device, fresh=True)
     return Repeated(spec.title, record["trained"][spec.key]["pck"], again.metrics["pck"])
@@ -161,6 +163,15 @@ def schema() -> dict[str, Any]:
     return json.loads(files("posenb").joinpath("record.schema.json").read_text())
 
 
+@cache
+def _validator() -> Validator:
+    return validator_for(schema())(schema())
+
+
+def _name(record: Mapping[str, Any]) -> str:
+    return f"{record['claim']}.{record['dataset']}.{record['profile']}.json"
+
+
 def records_folder() -> Path:
     """Where records of this machine's own measurements lie."""
     return home() / "records"
@@ -175,18 +186,20 @@ def records(identifier: str | None = None) -> Iterator[dict[str, Any]]:
     """All records, of one claim or of every one; this machine's own stand before published ones of the same name.
 
     Raises:
-        UserError: for a record that does not agree with the schema; the message names the file.
+        UserError: for a record that does not agree with the schema, or has another's name; the message names the file.
     """
-    paths = {path.name: path for folder in (published_folder(), records_folder()) for path in folder.glob("*.json")}
-    for _, path in sorted(paths.items()):
+    wanted = f"{identifier or '*'}.*.json"
+    paths = {path.name: path for folder in (published_folder(), records_folder()) for path in folder.glob(wanted)}
+    for name, path in sorted(paths.items()):
         try:
             record = json.loads(path.read_text())
-            jsonschema.validate(record, schema())
+            _validator().validate(record)
+            if name != _name(record):
+                raise ValueError(f"it holds {_name(record)}")
         except (ValueError, jsonschema.ValidationError) as error:
             problem = str(error).splitlines()[0]
             raise UserError(f"{path} is no valid record ({problem}); delete it or measure it again") from None
-        if identifier in (None, record["claim"]):
-            yield record
+        yield record
 
 
 def record(identifier: str, dataset: str, profiles: Sequence[str] = ("full", "quick")) -> dict[str, Any] | None:
@@ -200,7 +213,6 @@ def publish() -> list[Path]:
     written = []
     for found in records():
         if found["profile"] in ("full", "paper"):
-            name = f"{found['claim']}.{found['dataset']}.{found['profile']}.json"
-            save_json(found, published_folder() / name)
-            written.append(published_folder() / name)
+            written.append(published_folder() / _name(found))
+            save_json(found, written[-1])
     return written

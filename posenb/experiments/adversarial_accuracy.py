@@ -1,7 +1,7 @@
 """How accurate runs of adversarial augmentation are, against each other (ADA-4, 5, 8, 9, 11 to 14).
 
 A statistic is signed so that the claim says "above 0". Everything is kept image by image, so that claims can be
-bootstrapped over images.
+bootstrapped over images. Hits ``(2, K)`` are means of :func:`posenb.experiments.accuracy.hits`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from posenb import metrics
 from posenb.claims import Measurement
 from posenb.data.dataset import PoseDataset
 from posenb.evaluation import Predictions
+from posenb.experiments import accuracy
 from posenb.metrics.keypoints import pck_curve
 from posenb.metrics.tables import joint_table
 from posenb.runs import Run
@@ -31,37 +31,23 @@ THRESHOLDS = tuple(round(0.02 * k, 2) for k in range(1, 26))
 ROWS = {"random": "Random Aug.", "asr": "+ASR", "aho": "+AHO", "both": "+ASR+AHO"}
 """The rows of the paper's Table 1, by the names of runs."""
 
-Array = NDArray[np.float64]
-
-
-def hits(run: Run) -> Array:
-    """Of the run's final evaluation ``(N, 2, K)``: which joints are right, PCK@.2, and which are labelled."""
-    data, points = run.spec.data.load("final").cropped(), run.predictions.points
-    near = (points - data.points).norm(dim=-1) <= 0.2 * data.reference[:, None]
-    labelled = data.visible & torch.isfinite(data.reference)[:, None]
-    return torch.stack([near & labelled, labelled], dim=1).double().numpy()
-
-
-def accuracy(mean: Array) -> float:
-    """PCK@.2, the mean over joints, of a mean over images of :func:`hits` ``(2, K)``."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.nanmean(mean[0] / mean[1]))
+Array = accuracy.Array
 
 
 def gain(runs: Mapping[str, Run]) -> Measurement:
     """ADA-8, 9, 11, 12, 13's statistic: PCK@.2 of the first run less the highest of the others, on the same images."""
 
     def statistic(mean: Array) -> float:
-        first, *rest = (accuracy(of_run) for of_run in mean)
+        first, *rest = (accuracy.pck(of_run) for of_run in mean)
         return first - max(rest)
 
     return compared(runs, statistic)
 
 
 def least_component_gain(means: Array) -> float:
-    """From :func:`hits` of (random, asr, aho, both), ``(4, 2, K)``: the least of asr - random, aho - random,
+    """From hits of (random, asr, aho, both), ``(4, 2, K)``: the least of asr - random, aho - random,
     both - asr, both - aho, in PCK@.2."""
-    none, first, second, all_ = (accuracy(of_run) for of_run in means)
+    none, first, second, all_ = (accuracy.pck(of_run) for of_run in means)
     return min(first - none, second - none, all_ - first, all_ - second)
 
 
@@ -78,14 +64,15 @@ def hard_joint_gain(runs: Mapping[str, Run]) -> Measurement:
 
     def statistic(mean: Array) -> float:
         before, after = mean
-        return sum(sign * (accuracy(after[:, of]) - accuracy(before[:, of])) for sign, of in ((1, hard), (-1, ~hard)))
+        gained, rest = (accuracy.pck(after[:, of]) - accuracy.pck(before[:, of]) for of in (hard, ~hard))
+        return gained - rest
 
     return compared(runs, statistic)
 
 
 def compared(runs: Mapping[str, Run], statistic: Callable[[Array], float]) -> Measurement:
-    """A statistic of :func:`hits` of several runs; for the figures, their accuracy by part and by threshold."""
-    images = np.stack([hits(run) for run in runs.values()], axis=1)  # (N, runs, 2, K)
+    """A statistic of hits of several runs; for the figures, their accuracy by part and by threshold."""
+    images = np.stack([accuracy.final_hits(run) for run in runs.values()], axis=1)  # (N, runs, 2, K)
     curves = {
         "pck": {name: run.metrics["pck"] for name, run in runs.items()},
         "parts": {name: parts(run) for name, run in runs.items()},

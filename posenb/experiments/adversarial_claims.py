@@ -17,6 +17,7 @@ from posenb.claims import Measurement
 from posenb.data.dataset import PoseDataset
 from posenb.experiments import adversarial
 from posenb.experiments import adversarial_accuracy as accuracy
+from posenb.experiments.accuracy import pck
 from posenb.experiments.adversarial_specs import HOURGLASSES, networks, specs, stages
 from posenb.methods.adversarial_augmentation import Adversaries
 from posenb.runs import Run
@@ -132,7 +133,7 @@ def measure_ada6(profile: str, dataset: str, seed: int, device: str = "auto") ->
     }
 
     def statistic(mean: adversarial.Array) -> float:
-        residual, dense = (accuracy.accuracy(of_run) for of_run in mean)
+        residual, dense = (pck(of_run) for of_run in mean)
         return min(fewer, MARGIN - (residual - dense))
 
     compared = accuracy.compared(found, statistic)

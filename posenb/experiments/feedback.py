@@ -10,17 +10,17 @@ from contextlib import suppress
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from posenb import runs
 from posenb.data.dataset import PoseDataset
 from posenb.errors import UserError
+from posenb.experiments import accuracy
 from posenb.files import load_tensors, save_tensors
 from posenb.methods.error_feedback import ErrorFeedback
 from posenb.skeletons import Skeleton
 
-Array = NDArray[np.float64]
+Array = accuracy.Array
 
 # Raised whenever a measurement gives other numbers than before
 VERSION = 1
@@ -62,14 +62,6 @@ def feedback_method(run: runs.Run) -> ErrorFeedback:
     return run.method
 
 
-def correct(points: Tensor, data: PoseDataset, threshold: float = 0.2) -> Array:
-    """Which joints of ``points (..., N, K, 2)`` lie within the PCK threshold: 1 or 0, NaN without a label."""
-    data = data.cropped()
-    distance = (points - data.points).norm(dim=-1) / data.reference[:, None]
-    counted = data.visible & data.reference.isfinite()[:, None]
-    return torch.where(counted, (distance <= threshold).double(), torch.nan).numpy()
-
-
 def image_means(values: Array, joints: tuple[int, ...] | None = None) -> Array:
     """The mean over (some) labelled joints of values ``(..., N, K)``, ``(..., N)``; images without any are left out."""
     chosen = values if joints is None else values[..., list(joints)]
@@ -79,8 +71,8 @@ def image_means(values: Array, joints: tuple[int, ...] | None = None) -> Array:
 
 def by_joint(points: Tensor, data: PoseDataset) -> dict[str, list[float]]:
     """PCK@0.2 of each joint over steps, left and right of a kind together (Fig. 3)."""
-    right = correct(points, data)
-    return {kind: np.nanmean(right[..., joints], axis=(1, 2)).tolist() for kind, joints in kinds(data.skeleton).items()}
+    found = accuracy.right(points, data)
+    return {kind: np.nanmean(found[..., joints], axis=(1, 2)).tolist() for kind, joints in kinds(data.skeleton).items()}
 
 
 def kinds(skeleton: Skeleton) -> dict[str, list[int]]:

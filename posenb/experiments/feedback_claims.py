@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from posenb import runs
 from posenb.claims import Measurement
 from posenb.errors import UserError
-from posenb.experiments import feedback, scale_selection
+from posenb.experiments import accuracy, feedback, scale_selection
 from posenb.experiments.feedback_specs import MEASURED, OURS, SCENE, specs
 
 Array = NDArray[np.float64]
@@ -30,15 +30,15 @@ def trained(names: Sequence[str], profile: str, dataset: str, seed: int, device:
     return {name: runs.train(wanted[name], device=device) for name in names}
 
 
-def accuracy(run: runs.Run, steps: int) -> Array:
+def over_steps(run: runs.Run, steps: int) -> Array:
     """Each image's PCK over steps, ``(N, steps + 1)``."""
-    right = feedback.correct(feedback.trajectories(run, steps), run.spec.data.load("final"))
+    right = accuracy.right(feedback.trajectories(run, steps), run.spec.data.load("final"))
     return feedback.image_means(right).T
 
 
 def final_joints(run: runs.Run) -> Array:
     """Which joints the run's final answer gets right, ``(N, K)``; NaN without a label."""
-    return feedback.correct(run.predictions.points, run.spec.data.load("final"))
+    return accuracy.right(run.predictions.points, run.spec.data.load("final"))
 
 
 def _keys(found: dict[str, runs.Run]) -> list[str]:
@@ -49,7 +49,7 @@ def measure_ief1(profile: str, dataset: str, seed: int, device: str = "auto") ->
     """The smaller of: the least gain in PCK of the first three correction steps; 2 points less what the fourth step
     changes, up or down."""
     found = trained(["ief"], profile, dataset, seed, device)
-    images = accuracy(found["ief"], MEASURED)
+    images = over_steps(found["ief"], MEASURED)
 
     def statistic(mean: Array) -> float:
         gains = np.diff(mean[: TRAINED + 1])
@@ -79,7 +79,7 @@ def measure_ief3(profile: str, dataset: str, seed: int, device: str = "auto") ->
     Our addition, the network trained where its own steps lead, is measured beside them and not judged.
     """
     found = trained(["ief", "no_fpc", *OURS], profile, dataset, seed, device)
-    images = np.stack([accuracy(run, MEASURED) for run in found.values()], axis=1)
+    images = np.stack([over_steps(run, MEASURED) for run in found.values()], axis=1)
 
     def statistic(mean: Array) -> float:
         with_end, without_end, *_ = mean[:, TRAINED]
@@ -109,7 +109,7 @@ def measure_ief5(profile: str, dataset: str, seed: int, device: str = "auto") ->
     found = trained(["ief"], profile, dataset, seed, device)
     run = found["ief"]
     data = run.spec.data.load("final")
-    right = feedback.correct(feedback.trajectories(run, MEASURED), data)
+    right = accuracy.right(feedback.trajectories(run, MEASURED), data)
     groups = [feedback.indices(data.skeleton, names) for names in (feedback.UPPER, feedback.ENDS)]
     # sums of right and of labelled joints, so that images without one of the groups count in the other
     last = [right[TRAINED][:, joints] for joints in groups]
@@ -163,7 +163,7 @@ def measure_ief7(profile: str, dataset: str, seed: int, device: str = "auto") ->
     found = trained(SCENE, profile, dataset, seed, device)
     scene = scale_selection.final_scene(found["scene_ief"])
     chosen = scale_selection.apply(found["scene_ief"], found["scale"], scene)
-    ways = {way: feedback.correct(points, scene.dataset) for way, points in chosen.points.items()}
+    ways = {way: accuracy.right(points, scene.dataset) for way, points in chosen.points.items()}
     images = np.stack([feedback.image_means(right) for right in ways.values()], axis=1)
     off = (chosen.boxes["chosen"] - chosen.boxes["true"]).abs()
     table = dict(zip(ways, images.mean(axis=0).tolist(), strict=True))

@@ -23,7 +23,7 @@ from posenb.errors import UserError
 from posenb.evaluation import predict
 from posenb.heatmaps import gaussian
 from posenb.methods.self_adversarial import SelfAdversarial
-from posenb.metrics import plausibility
+from posenb.metrics import correct, plausibility
 from posenb.training import seeded
 
 Array = NDArray[np.float64]
@@ -214,7 +214,7 @@ def judgement(run: runs.Run, count: int | None = None) -> Judgement:
         "swapped": swap_sides(points, visible, data.skeleton.flip, generator),
     }
     answers = predict(method, data).points
-    far = (answers - points).norm(dim=-1) > 0.2 * data.reference[:, None]
+    far = correct(answers, points, visible, data.reference) == 0
     faults["answers"] = Damaged(answers, far)
     score = {name: scores(method, images, one.points, usual).where(visible, math.nan) for name, one in faults.items()}
     wrong = {name: one.wrong & visible for name, one in faults.items()}
@@ -233,16 +233,15 @@ def poses(run: runs.Run, count: int | None = None) -> Poses:
     under_cover = predict(run.method, replace(data, images=hidden_images)).points
     labelled, skeleton = data.visible, data.skeleton
 
-    def correct(points: Tensor, counted: Tensor) -> Array:
-        right = (points - data.points).norm(dim=-1) <= 0.2 * data.reference[:, None]
-        return ((right & counted).sum(dim=1).double() / counted.sum(dim=1)).numpy()
+    def share(points: Tensor, counted: Tensor) -> Array:
+        return correct(points, data.points, counted, data.reference).nanmean(dim=1).numpy()
 
     paired = labelled & labelled[:, list(skeleton.flip)]
     exchanged = plausibility.swaps(answers, data.points, labelled, data.reference, skeleton)
     return Poses(
-        pck=correct(answers, labelled),
-        hidden=correct(answers, labelled & data.occluded),
-        covered=correct(under_cover, labelled),
+        pck=share(answers, labelled),
+        hidden=share(answers, labelled & data.occluded),
+        covered=share(under_cover, labelled),
         odd=plausibility.odd_limbs(answers, skeleton, usual).double().mean(dim=1).numpy(),
         asymmetric=plausibility.asymmetry(answers.double(), skeleton).mean(dim=1).numpy(),
         swapped=((exchanged & paired).sum(dim=1).double() / paired.sum(dim=1)).numpy(),

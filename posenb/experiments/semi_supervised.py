@@ -7,20 +7,21 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from posenb import augment, runs
 from posenb.augment import Family
 from posenb.data.dataset import PoseDataset
 from posenb.evaluation import predict
+from posenb.experiments import accuracy
 from posenb.methods.base import Method
 from posenb.methods.semi_supervised import SemiSupervised
+from posenb.metrics import correct
 from posenb.runs import Run
 from posenb.spec import Data
 from posenb.training import seeded
 
-Array = NDArray[np.float64]
+Array = accuracy.Array
 
 
 class Timeline(NamedTuple):
@@ -29,7 +30,7 @@ class Timeline(NamedTuple):
     Attributes:
         steps: the S step numbers; 0 is the start.
         response: ``(S, N)``, each image's mean over joints of the maps' maxima.
-        hits: ``(S, M, 2, K)``: see :func:`hits`.
+        hits: ``(S, M, 2, K)``: see :func:`~posenb.experiments.accuracy.hits`.
     """
 
     steps: list[int]
@@ -38,7 +39,7 @@ class Timeline(NamedTuple):
 
     def pck(self) -> list[float]:
         """Accuracy at each stage."""
-        return [accuracy(of_stage.mean(axis=0)) for of_stage in self.hits]
+        return [accuracy.pck(of_stage.mean(axis=0)) for of_stage in self.hits]
 
 
 def stages(run: Run) -> Iterator[tuple[int, Method]]:
@@ -77,29 +78,12 @@ def responses(method: Method, data: PoseDataset) -> Array:
 
 
 def hits(method: Method, data: PoseDataset) -> Array:
-    """Of each image ``(N, 2, K)``: which joints are right, PCK@.2, and which are labelled."""
-    return _hits(predict(method, data).points, data.cropped())
-
-
-def _hits(points: Tensor, data: PoseDataset) -> Array:
-    near = (points - data.points).norm(dim=-1) <= 0.2 * data.reference[:, None]
-    labelled = data.visible & torch.isfinite(data.reference)[:, None]
-    return torch.stack([near & labelled, labelled], dim=1).double().numpy()
-
-
-def accuracy(mean: Array) -> float:
-    """PCK@.2, the mean over joints, of a mean over images of :func:`hits`, ``(2, K)``."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.nanmean(mean[0] / mean[1]))
-
-
-def final_hits(run: Run) -> Array:
-    """:func:`hits` of the run's final evaluation."""
-    return _hits(run.predictions.points, run.spec.data.load("final").cropped())
+    """:func:`~posenb.experiments.accuracy.hits` ``(N, 2, K)`` of a method's answers."""
+    return accuracy.hits(predict(method, data).points, data)
 
 
 def student_hits(run: Run) -> list[Array]:
-    """:func:`hits` of each student of a run, on its final images: two of the dual networks."""
+    """Hits of each student of a run, on its final images: two of the dual networks."""
     method, data = cast(SemiSupervised, run.method), run.spec.data.load("final")
     found = []
     for number in range(len(method.students)):
@@ -110,7 +94,7 @@ def student_hits(run: Run) -> list[Array]:
 
 
 def view_hits(method: Method, data: PoseDataset, family: Family, seed: int = 0) -> Array:
-    """:func:`hits` ``(N, 2, K)`` on a view of each image, drawn from a family.
+    """:func:`~posenb.experiments.accuracy.hits` ``(N, 2, K)`` on a view of each image, drawn from a family.
 
     Args:
         method: in evaluation mode afterwards.
@@ -124,9 +108,8 @@ def view_hits(method: Method, data: PoseDataset, family: Family, seed: int = 0) 
     sample = augment.apply(batch, drawn, method.setting.size, data.skeleton)
     with torch.inference_mode():
         points, _ = method.predict(sample.images)
-    near = (points - sample.points).norm(dim=-1) <= 0.2 * (data.reference * drawn.scale)[:, None]
-    labelled = sample.visible & torch.isfinite(data.reference)[:, None]
-    return torch.stack([near & labelled, labelled], dim=1).double().numpy()
+    right = correct(points, sample.points, sample.visible, data.reference * drawn.scale)
+    return accuracy.split(right.numpy())
 
 
 def film(run: Run, images: Tensor) -> tuple[list[int], Tensor]:

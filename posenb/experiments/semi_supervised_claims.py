@@ -17,6 +17,7 @@ import numpy as np
 from posenb import runs
 from posenb.claims import Measurement
 from posenb.data.dataset import PoseDataset
+from posenb.experiments import accuracy
 from posenb.experiments import semi_supervised as ssl
 from posenb.experiments import semi_supervised_specs as plan
 from posenb.runs import Run
@@ -42,7 +43,7 @@ def unlabelled(profile: str, dataset: str, labels: int | None = None) -> PoseDat
 
 def compare(found: dict[str, Run], statistic: Callable[[Array], float]) -> Measurement:
     """A statistic of the runs' accuracies, from a mean over test images of their hits ``(runs, 2, K)``."""
-    images = np.stack([ssl.final_hits(run) for run in found.values()], axis=1)
+    images = np.stack([accuracy.final_hits(run) for run in found.values()], axis=1)
     scores = {name: run.metrics["pck"] for name, run in found.items()}
     return Measurement(
         statistic(images.mean(axis=0)), images, statistic, [run.spec.key for run in found.values()], {"pck": scores}
@@ -63,9 +64,9 @@ def _collapse(found: dict[str, Run], images: PoseDataset, statistic: Callable[[A
     rows = np.concatenate([right, np.concatenate([response, ones], axis=2)], axis=3)
 
     def of_mean(mean: Array) -> float:
-        return statistic(mean[:, 0, -1], np.array([ssl.accuracy(one[:, :-1]) for one in mean]))
+        return statistic(mean[:, 0, -1], np.array([accuracy.pck(one[:, :-1]) for one in mean]))
 
-    whole = np.array([ssl.accuracy(line.hits[-1].mean(axis=0)) for line in lines.values()])
+    whole = np.array([accuracy.pck(line.hits[-1].mean(axis=0)) for line in lines.values()])
     ends = np.array([line.response[-1].mean() for line in lines.values()])
     curves: dict[str, Any] = {
         "steps": {name: line.steps for name, line in lines.items()},
@@ -138,16 +139,16 @@ def measure_ssl5(profile: str, dataset: str, seed: int, device: str = "auto") ->
     between the two networks. All without Joint Cutout and RandAugment."""
     found = trained(("easy-hard", "dual", "dual+cutout", "dual+randaugment"), profile, dataset, seed, device)
     first, second = ssl.student_hits(found["dual"])
-    rows = [ssl.final_hits(found["easy-hard"]), first, second]
+    rows = [accuracy.final_hits(found["easy-hard"]), first, second]
     images = np.stack(rows, axis=1)
 
     def statistic(mean: Array) -> float:
-        single, one, other = (ssl.accuracy(of_run) for of_run in mean)
+        single, one, other = (accuracy.pck(of_run) for of_run in mean)
         return float(min((one + other) / 2 - single, MARGIN - abs(one - other)))
 
     mean = images.mean(axis=0)
     both = {
-        name: [ssl.accuracy(one.mean(axis=0)) for one in ssl.student_hits(run)]
+        name: [accuracy.pck(one.mean(axis=0)) for one in ssl.student_hits(run)]
         for name, run in found.items()
         if name != "easy-hard"
     }
@@ -156,13 +157,13 @@ def measure_ssl5(profile: str, dataset: str, seed: int, device: str = "auto") ->
         images,
         statistic,
         [run.spec.key for run in found.values()],
-        {"pck": {"easy-hard": ssl.accuracy(mean[0])} | both},
+        {"pck": {"easy-hard": accuracy.pck(mean[0])} | both},
     )
 
 
 def inner_best(mean: Array) -> float:
     """Of accuracies in the order of a sweep: the best of the inner ones less the better of the two ends."""
-    first, *inner, last = (ssl.accuracy(of_run) for of_run in mean)
+    first, *inner, last = (accuracy.pck(of_run) for of_run in mean)
     return float(max(inner) - max(first, last))
 
 
@@ -184,7 +185,7 @@ def measure_ssl8(profile: str, dataset: str, seed: int, device: str = "auto") ->
     names = [f"network {number}, {kind}" for number in (1, 2, 3) for kind in ("supervised", "cross")]
 
     def statistic(mean: Array) -> float:
-        scores = [ssl.accuracy(of_run) for of_run in mean]
+        scores = [accuracy.pck(of_run) for of_run in mean]
         return float(min(cross - alone for alone, cross in zip(scores[::2], scores[1::2], strict=True)))
 
     return compare(trained(names, profile, dataset, seed, device), statistic)

@@ -20,6 +20,7 @@ from posenb import augment, corruptions, runs
 from posenb.data.dataset import PoseDataset
 from posenb.files import load_tensors, save_tensors
 from posenb.methods.base import Method
+from posenb.metrics import correct
 from posenb.metrics import stability as metrics
 from posenb.training import seeded
 
@@ -108,7 +109,6 @@ def measure_method(
     pixels = augment.center(data.images, data.size)
     clean = _answers(method, data.images, device, batch)
     maps = [method.heatmaps(part.to(device)).cpu() for part in pixels.split(batch)]
-    errors = (clean - data.points).norm(dim=-1)
 
     def over_joints(values: Tensor) -> NDArray[np.float64]:
         """The mean over labelled joints of ``(N, K, ...)``: ``(N, ...)``."""
@@ -136,7 +136,7 @@ def measure_method(
         corruptions=tuple(names),
         severities=tuple(severities),
         auc=area(clean),
-        pck=over_joints(errors <= 0.2 * data.reference[:, None]),
+        pck=over_joints(correct(clean, data.points, data.visible, data.reference)),
         spread=over_joints(torch.cat([metrics.spreads(part, HIGHEST) for part in maps])),
         gap=over_joints(torch.cat([metrics.gaps(part) for part in maps])),
         moves=moves,
@@ -184,9 +184,7 @@ def off_diagonal(run: runs.Run, edges: Sequence[float] = (0, 5, 10, 20, 30, 64))
         a share for each bin, NaN where no joint is in it.
     """
     data = run.spec.data.load("final")
-    errors = (run.predictions.points - data.points).norm(dim=-1)
-    right = errors <= 0.2 * data.reference[:, None]
-    kept = data.visible & data.reference.isfinite()[:, None]
+    right = correct(run.predictions.points, data.points, data.visible, data.reference)
     away = (data.points[..., 0] - data.points[..., 1]).abs() * 64 / data.size[0]
-    found = [right[kept & (away >= low) & (away < high)] for low, high in pairwise(edges)]
-    return [float(one.double().mean()) for one in found]
+    found = [right[(away >= low) & (away < high)] for low, high in pairwise(edges)]
+    return [float(one.nanmean()) for one in found]

@@ -55,6 +55,19 @@ def errors(pred: Tensor, target: Tensor, visible: Tensor) -> Tensor:
     return (pred - target).norm(dim=-1).masked_fill(~visible, float("nan"))
 
 
+def correct(pred: Tensor, target: Tensor, visible: Tensor, reference: Tensor, threshold: float = 0.2) -> Tensor:
+    """Which keypoints :func:`pck` counts as correct, ``(..., B, K)`` float64: 1 or 0, NaN where it does not count.
+
+    Args:
+        pred: ``(..., B, K, 2)`` in pixels: several answers to the same images are judged at once.
+        target: ``(B, K, 2)``.
+        visible, reference, threshold: as :func:`pck` takes them.
+    """
+    relative = (pred - target).norm(dim=-1) / reference[:, None]
+    counted = visible & reference.isfinite()[:, None]
+    return torch.where(counted, (relative <= threshold).double(), torch.nan)
+
+
 def pck(pred: Tensor, target: Tensor, visible: Tensor, reference: Tensor, threshold: float) -> Score:
     """Percentage of correct keypoints: distance <= threshold x reference (Yang and Ramanan 2013).
 

@@ -52,26 +52,6 @@ def test_the_bootstrap_draws_the_same_images_for_all_seeds():
     assert low == pytest.approx(0, abs=1e-12) and high == pytest.approx(0, abs=1e-12)
 
 
-@pytest.fixture
-def record():
-    return {
-        "claim": "ADA-1",
-        "dataset": "body",
-        "profile": "full",
-        "statistic": "a number",
-        "seeds": [0, 1, 2],
-        "values": [1.0, 1.1, 0.9],
-        "mean": 1.0,
-        "interval": [0.75, 1.25],
-        "image_interval": [0.9, 1.1],
-        "verdict": "reproduced",
-        "runs": ["0123456789abcdef"],
-        "trained": {},
-        "curves": [{}],
-        "provenance": {"posenb": "0.1.0", "commit": None, "finished": "2026-11-21T00:00:00+00:00"},
-    }
-
-
 @pytest.mark.parametrize(
     ("field", "value"),
     [("verdict", "splendid"), ("profile", "huge"), ("runs", [3]), ("interval", [1.0]), ("claim", "ada1")],
@@ -100,6 +80,14 @@ def test_a_damaged_record_is_named(tmp_path, monkeypatch):
     claims.records_folder().mkdir()
     (claims.records_folder() / "ADA-1.body.full.json").write_text('{"claim": ')
     with pytest.raises(UserError, match=r"ADA-1\.body\.full\.json is no valid record .*measure it again"):
+        list(claims.records())
+
+
+def test_a_record_under_anothers_name_is_refused(record, tmp_path, monkeypatch):
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path))
+    claims.records_folder().mkdir()
+    (claims.records_folder() / "SHR-3.hand.full.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"SHR-3\.hand\.full\.json .*it holds ADA-1\.body\.full\.json"):
         list(claims.records())
 
 

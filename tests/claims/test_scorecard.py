@@ -9,7 +9,7 @@ from posenb.claims import scorecard
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def home(record, tmp_path, monkeypatch):
     monkeypatch.setenv("POSENB_HOME", str(tmp_path))
     claims.records_folder().mkdir()
 
@@ -17,23 +17,9 @@ def home(tmp_path, monkeypatch):
         claim = claims.find(identifier)
         keys = [spec.key for seed in (0, 1, 2) for spec in claim.specs("full", dataset, seed)]
         run = {"title": "a run", "pck": 0.5, "seconds": 600.0, "device": "a CPU", "threads": 1, "commit": "abc"}
-        record = {
-            "claim": identifier,
-            "dataset": dataset,
-            "profile": "full",
-            "statistic": claim.statistic,
-            "seeds": [0, 1, 2],
-            "values": [1.0, 1.1, 0.9],
-            "mean": 1.0,
-            "interval": [0.752, 1.248],
-            "image_interval": [0.9, 1.1],
-            "verdict": "reproduced",
-            "runs": keys,
-            "trained": {key: run for key in keys},
-            "curves": [{}],
-            "provenance": {"posenb": "0.1.0", "commit": "0123abcd", "finished": "2026-11-21T00:00:00+00:00"},
-        } | changes
-        (claims.records_folder() / f"{identifier}.{dataset}.full.json").write_text(json.dumps(record))
+        about = {"claim": identifier, "dataset": dataset, "statistic": claim.statistic}
+        made = record | about | {"runs": keys, "trained": {key: run for key in keys}} | changes
+        (claims.records_folder() / f"{identifier}.{dataset}.full.json").write_text(json.dumps(made))
 
     return store
 

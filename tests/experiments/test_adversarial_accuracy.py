@@ -8,6 +8,7 @@ import torch
 
 from posenb import runs
 from posenb.evaluation import Predictions
+from posenb.experiments import accuracy as shared
 from posenb.experiments import adversarial_accuracy as accuracy
 from posenb.skeletons import LSP14
 from tests.tiny import tiny_data, tiny_spec
@@ -22,9 +23,9 @@ def run(tmp_path_factory):
 
 class TestAccuracy:
     def test_hits_give_the_runs_own_pck(self, run):
-        found = accuracy.hits(run)
+        found = shared.final_hits(run)
         assert found.shape[1:] == (2, 16)
-        assert accuracy.accuracy(found.mean(axis=0)) == pytest.approx(run.metrics["pck"])
+        assert shared.pck(found.mean(axis=0)) == pytest.approx(run.metrics["pck"])
 
     def test_gains_by_hand(self, run, monkeypatch):
         shares = {0.5: 0.5, 0.6: 0.6, 0.55: 0.55, 0.8: 0.8}
@@ -35,7 +36,7 @@ class TestAccuracy:
             labelled = np.ones((20, 16))
             return np.stack([(np.arange(20)[:, None] < 20 * levels[id(of)]) * labelled, labelled], axis=1)
 
-        monkeypatch.setattr(accuracy, "hits", hits)
+        monkeypatch.setattr(shared, "final_hits", hits)
         none, asr, aho, both = (fake[level] for level in shares)
         assert accuracy.gain({"both": both, "none": none, "asr": asr}).value == pytest.approx(0.2)
         found = accuracy.component_gain({"none": none, "asr": asr, "aho": aho, "both": both})
@@ -50,8 +51,8 @@ class TestAccuracy:
         shares = {id(fake[f"{name}, {k}"]): level for name, of in levels.items() for k, level in enumerate(of)}
         labelled = np.ones((20, 16))
         monkeypatch.setattr(
-            accuracy,
-            "hits",
+            shared,
+            "final_hits",
             lambda of: np.stack([(np.arange(20)[:, None] < 20 * shares[id(of)] - 1e-9) * labelled, labelled], axis=1),
         )
         assert accuracy.component_gain(fake).value == pytest.approx(0.05)  # b: both over aho
@@ -76,7 +77,7 @@ class TestAccuracy:
             right = np.tile(hard * 1.0 if of is better else hard * 0.0, (4, 1))
             return np.stack([right, np.ones_like(right)], axis=1)
 
-        monkeypatch.setattr(accuracy, "hits", hits)
+        monkeypatch.setattr(shared, "final_hits", hits)
         assert accuracy.hard_joint_gain({"run": run, "better": better}).value == pytest.approx(1)
 
     def test_confusion_of_a_run_with_itself_is_no_less(self, run):

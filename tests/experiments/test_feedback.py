@@ -9,7 +9,7 @@ import torch
 from posenb import claims as registry
 from posenb import profiles, runs
 from posenb.errors import UserError
-from posenb.experiments import feedback, scale_selection
+from posenb.experiments import accuracy, feedback, scale_selection
 from posenb.experiments import feedback_claims as claims
 from posenb.experiments.feedback_specs import NAMES, SCENE, VARIANTS, specs
 from posenb.methods import find
@@ -82,7 +82,7 @@ class TestReadings:
         visible[1] = False
         data = dataclasses.replace(data, visible=visible)
         points = torch.stack([data.points, data.points + 3])  # PCK@0.2 of 10 pixels: 2
-        right = feedback.correct(points, data)
+        right = accuracy.right(points, data)
         assert np.isnan(right[:, 1]).all() and right[0, 0, 13] == 1 and right[1, 0, 13] == 0
         assert feedback.image_means(right).tolist() == [[1, 1], [0, 0]]  # the second image is left out
         assert feedback.image_means(right, (0, 1)).shape == (2, 1)
@@ -190,7 +190,7 @@ def given(monkeypatch):
         made = {name: Fake() for name in curves}
         monkeypatch.setattr(claims, "trained", lambda names, *_: {name: made[name] for name in names})
         of = {id(made[name]): np.asarray(curve, dtype=float) for name, curve in curves.items()}
-        monkeypatch.setattr(claims, "accuracy", lambda run, steps: np.stack([of[id(run)]] * 3))
+        monkeypatch.setattr(claims, "over_steps", lambda run, steps: np.stack([of[id(run)]] * 3))
         joints = {id(run): np.full((3, 16), of[id(run)][-1]) for run in made.values()}
         monkeypatch.setattr(claims, "final_joints", lambda run: joints[id(run)])
         monkeypatch.setattr(feedback, "trajectories", lambda run, steps: torch.zeros(9, 12, 16, 2))
@@ -261,8 +261,8 @@ class TestScale:
         scale = runs.train(tiny(method="scale_selection", data=wide, network=shallow), device="cpu")
         scene = scale_selection.final_scene(pose)
         found = scale_selection.apply(pose, scale, scene)
-        right = feedback.correct(found.points["true"], scene.dataset)
-        expected = feedback.correct(pose.predictions.points, pose.spec.data.load("final"))
+        right = accuracy.right(found.points["true"], scene.dataset)
+        expected = accuracy.right(pose.predictions.points, pose.spec.data.load("final"))
         assert np.array_equal(right[np.isfinite(expected)], expected[np.isfinite(expected)])
         assert set(found.boxes) == {"chosen", "true", "middle"} and found.boxes["chosen"].max() <= 8
         with pytest.raises(UserError, match="choose one of scale_selection"):

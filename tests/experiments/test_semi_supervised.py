@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from posenb import augment, claims, data, metrics, runs
+from posenb.experiments import accuracy
 from posenb.experiments import semi_supervised as ssl
 from posenb.experiments import semi_supervised_claims as judged
 from posenb.experiments import semi_supervised_specs as plan
@@ -92,7 +93,7 @@ class TestMeasures:
         method, some = tiny_method().eval(), tiny_data(40)
         points, _ = method.predict(some.images)
         expected = metrics.pck(points, some.points, some.visible, some.reference, 0.2).mean
-        assert ssl.accuracy(ssl.hits(method, some).mean(axis=0)) == pytest.approx(expected)
+        assert accuracy.pck(ssl.hits(method, some).mean(axis=0)) == pytest.approx(expected)
 
     def test_the_view_that_changes_nothing_is_the_image(self):
         method, some = tiny_method().eval(), tiny_data(8)
@@ -104,7 +105,7 @@ class TestMeasures:
         middle = torch.full_like(some.points, 16.0)
         method.predict = lambda images: (middle, None)
         some = replace(some, points=middle)
-        assert ssl.accuracy(ssl.view_hits(method, some, augment.Family(rotation=60)).mean(axis=0)) == 1
+        assert accuracy.pck(ssl.view_hits(method, some, augment.Family(rotation=60)).mean(axis=0)) == 1
 
 
 def given_runs(monkeypatch, **accuracies):
@@ -118,7 +119,7 @@ def given_runs(monkeypatch, **accuracies):
         return np.stack([np.full((2, 4), accuracies[run.spec.key]), np.ones((2, 4))], axis=1)
 
     monkeypatch.setattr(judged, "trained", lambda names, *_: {name: Given(name) for name in names})
-    monkeypatch.setattr(ssl, "final_hits", hits_of)
+    monkeypatch.setattr(accuracy, "final_hits", hits_of)
     monkeypatch.setattr(
         ssl, "student_hits", lambda run: [hits_of(run), hits_of(run) + [[[0.01]], [[0.0]]] * np.ones((2, 1, 1, 1))[0]]
     )

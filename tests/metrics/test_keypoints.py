@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from posenb.metrics import (
     MPII_EXCLUDED,
     auc,
+    correct,
     epe,
     errors,
     joint_table,
@@ -32,6 +33,19 @@ def places(distances):
     distances = torch.tensor(distances, dtype=torch.float64)
     target = torch.full((*distances.shape, 2), 10.0, dtype=torch.float64)
     return target + distances[..., None] * torch.tensor([0.6, -0.8], dtype=torch.float64), target
+
+
+def test_correct_counts_as_pck_does():
+    pred, target = places([[1.0, 2.0, 2.1, NAN], [0.5, 9.0, 0.0, 1.0]])
+    visible = torch.tensor([[True, True, True, True], [True, True, False, True]])
+    reference = torch.tensor([10.0, 10.0], dtype=torch.float64)
+    found = correct(pred, target, visible, reference)
+    assert_close(found, torch.tensor([[1, 1, 0, 0], [1, 0, NAN, 1]], dtype=torch.float64), equal_nan=True)
+    assert found.nanmean().item() == pytest.approx(pck(pred, target, visible, reference, 0.2).pooled)
+    # an image without a reference length does not count; several answers at once
+    both = correct(torch.stack([pred, target]), target, visible, torch.tensor([NAN, 10.0]))
+    assert both.shape == (2, 2, 4) and both[:, 0].isnan().all()
+    assert both[1, 1].tolist()[:2] == [1, 1]
 
 
 class TestErrors:
