@@ -6,6 +6,8 @@ the losses of its equal parts, whatever is labelled in them, and several process
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -23,6 +25,11 @@ def heatmap_mse(pred: Tensor, target: Tensor, visible: Tensor) -> Tensor:
         a scalar: the mean over images, joints and pixels.
     """
     return ((pred - target).square().mean(dim=(-2, -1)) * visible).mean()
+
+
+def per_image(loss: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """A loss of this module, a mean over images, as one that gives each image's own, ``(B,)``."""
+    return torch.vmap(lambda pred, target, visible: loss(pred[None], target[None], visible[None]))
 
 
 def heatmap_l1(pred: Tensor, target: Tensor, visible: Tensor) -> Tensor:

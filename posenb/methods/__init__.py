@@ -1,4 +1,5 @@
-"""Methods, one file a paper. They do not import each other."""
+"""Methods, one file or package a paper. They do not import each other; :mod:`posenb.methods.combined` puts two of
+them together."""
 
 from __future__ import annotations
 
@@ -17,6 +18,8 @@ METHODS = {
     "self_adversarial": "posenb.methods.self_adversarial:SelfAdversarial",
     "semi_supervised": "posenb.methods.semi_supervised:SemiSupervised",
     "stable_heatmaps": "posenb.methods.stable_heatmaps:StableHeatmaps",
+    "stable_adversarial_augmentation": "posenb.methods.combined:StableAdversarialAugmentation",
+    "stable_semi_supervised": "posenb.methods.combined:StableSemiSupervised",
     "supervised": "posenb.methods.supervised:Supervised",
 }
 

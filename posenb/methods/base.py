@@ -102,9 +102,13 @@ class Method(nn.Module, ABC):
         height, width = self.setting.size
         return height // self.stride, width // self.stride
 
+    def raw(self, images: Tensor) -> Tensor:
+        """What the network itself gives for images ``(B, 3, H, W)`` in [0, 1]: ``(B, K, h, w)``, of its last stack."""
+        return self.network(images)[-1].float()
+
     def heatmaps(self, images: Tensor) -> Tensor:
         """Maps ``(B, K, h, w)`` of images ``(B, 3, H, W)`` in [0, 1], as the decoder wants them."""
-        return self.network(images)[-1].float()
+        return self.raw(images)
 
     def heatmaps_of_mirrored(self, images: Tensor) -> Tensor:
         """Maps of the mirror images, mirrored back: ``(B, K, h, w)``, as :meth:`heatmaps` of the images themselves.

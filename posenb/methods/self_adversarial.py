@@ -22,8 +22,9 @@ from posenb.data.dataset import PoseDataset
 from posenb.heatmaps import gaussian
 from posenb.losses import heatmap_mse
 from posenb.methods.base import Method, Setting
+from posenb.methods.heads import reset_heads, take_over_body
 from posenb.models import discriminator
-from posenb.training import Step, seeded
+from posenb.training import Step
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,7 @@ class SelfAdversarial(Method):
 
     def start_from(self, sources: Sequence[Method]) -> None:
         """Take over all but the head from the first source, which may have been trained by another loss."""
-        own, learned = self.network.state_dict(), sources[0].network.state_dict()
-        kept = {name for name in own if name.partition(".")[0] not in ("head", "heads")}
-        self.network.load_state_dict(own | {name: learned[name] for name in kept})
+        take_over_body(self.network, sources[0].network)
 
     def optimizers(self) -> dict[str, Optimizer]:
         o = self.options
@@ -207,14 +206,3 @@ def frozen(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.requires_grad_(True)
-
-
-def reset_heads(network: nn.Module, seed: int) -> None:
-    """Heads that answer nearly 0: what starts far from a map of zeros first unlearns all features to get there."""
-    generator = seeded(seed, 3)
-    for name, layer in network.named_modules():
-        if name.rpartition(".")[2] in ("head", "heads"):
-            for part in layer.modules():
-                if isinstance(part, nn.Conv2d):
-                    nn.init.normal_(part.weight, std=1e-3, generator=generator)
-                    nn.init.zeros_(part.bias)  # type: ignore[arg-type]

@@ -10,14 +10,13 @@ from posenb import augment
 from posenb.augment import Bins
 from posenb.errors import UserError
 from posenb.heatmaps import gaussian
-from posenb.losses import heatmap_mse, soft_cross_entropy
+from posenb.losses import heatmap_mse, per_image, soft_cross_entropy
 from posenb.methods.adversarial_augmentation import (
     AdversarialPretraining,
     PretrainingOptions,
     difficulty,
     image_losses,
     judging,
-    per_image,
 )
 from posenb.skeletons import LSP14
 from posenb.training import Budget, fit

@@ -59,7 +59,7 @@ class TestAnswers:
         assert torch.equal(points % 1, torch.full_like(points, 0.5)) and (points < 32).all()
 
     def test_are_what_the_switches_say(self, options, raw):
-        maps = make(**options).answer(raw)
+        maps = make(**options).objective.answer(raw)
         if options["hdhr"]:
             torch.testing.assert_close(maps.sum(dim=(-2, -1)), torch.ones(2, 14))
             plain = raw.flatten(-2).softmax(dim=-1).unflatten(-1, (32, 32))
@@ -74,19 +74,19 @@ class TestAnswers:
 
     def test_are_compared_where_peaks_are_one(self, options, raw):
         method = make(**options)
-        peaked = method.peaked(method.read(raw, options["rcc"]))
+        peaked = method.objective.peaked(method.objective.read(raw, options["rcc"]))
         if not options["hdhr"]:
-            assert torch.equal(peaked, method.answer(raw))
+            assert torch.equal(peaked, method.objective.answer(raw))
         else:
             assert peaked.amax(dim=(-2, -1)).flatten().tolist() == pytest.approx([1] * 28, abs=1e-5)
         visible = torch.ones(2, 14, dtype=torch.bool)
-        assert method.stability([peaked, peaked.clone()], visible) == 0
+        assert method.objective.stability([peaked, peaked.clone()], visible) == 0
 
     def test_a_flip_test_averages_before_rcc(self, options):
         method, data = make(**options).eval(), tiny_data(2)
         images = augment.center(data.images, (32, 32))
         mirrored = method.raw(images.flip(-1)).flip(-1)[:, list(LSP14.flip)]
-        expected = method.answer((method.raw(images) + mirrored) / 2)
+        expected = method.objective.answer((method.raw(images) + mirrored) / 2)
         _, scores = method.predict(images, flip=True)
         torch.testing.assert_close(scores, expected.amax(dim=(-2, -1)))
 
@@ -123,9 +123,9 @@ class TestTraining:
     def test_joints_without_a_label_teach_nothing(self, options):
         method, sample = make(**options), sample_of(tiny_data(2))
         hidden = torch.zeros_like(sample.visible)
-        maps = method.enlarge(method.network(sample.images))
-        loss = method.loss(maps, sample._replace(visible=hidden), 0.25)
-        loss = loss + method.stability([maps[-1], maps[-1].flip(-1), maps[-1] + 1], hidden)
+        maps = method.objective.enlarge(method.network(sample.images))
+        loss = method.objective.loss(maps, sample._replace(visible=hidden), 0.25)
+        loss = loss + method.objective.stability([maps[-1], maps[-1].flip(-1), maps[-1] + 1], hidden)
         loss.backward()
         assert all(weight.grad is None or not weight.grad.any() for weight in method.network.parameters())
 
@@ -137,21 +137,21 @@ class TestLoss:
         spread = gaussian(torch.tensor([[[10.0, 12.0], [20.5, 16.5]]]), (32, 32), 1, 3.0)
         for height in (1.0, 0.3):
             raw = torch.expm1(20 * height * spread.clamp(min=1e-6)).log() / 20
-            torch.testing.assert_close(method.answer(raw), height * spread, atol=0.02, rtol=0)
+            torch.testing.assert_close(method.objective.answer(raw), height * spread, atol=0.02, rtol=0)
 
     def test_rcc_takes_over_from_the_map_itself(self, raw):
         sample = sample_of(tiny_data(2))
         for hdhr in (False, True):
             # hardly anything but the floor of the softplus tells a positive map from itself
             high = raw.abs() + 2
-            plain = make(hdhr=hdhr).loss([high], sample)
+            plain = make(hdhr=hdhr).objective.loss([high], sample)
             method = make(rcc=True, hdhr=hdhr, fade=0.5)
-            start, middle, end = (method.loss([high], sample, at) for at in (0.0, 0.25, 0.5))
+            start, middle, end = (method.objective.loss([high], sample, at) for at in (0.0, 0.25, 0.5))
             torch.testing.assert_close(start, plain)
             torch.testing.assert_close(middle, (start + end) / 2)
             assert not torch.isclose(start, end)
-            torch.testing.assert_close(method.loss([high], sample, 0.9), end)
-            torch.testing.assert_close(make(rcc=True, hdhr=hdhr, fade=0.0).loss([high], sample, 0.0), end)
+            torch.testing.assert_close(method.objective.loss([high], sample, 0.9), end)
+            torch.testing.assert_close(make(rcc=True, hdhr=hdhr, fade=0.0).objective.loss([high], sample, 0.0), end)
 
     def test_is_least_at_the_target(self, generator):
         sample = sample_of(tiny_data(2))
@@ -166,15 +166,15 @@ class TestLoss:
             (sharp, {"hdhr": True, "hdhr_loss": "l2"}),
         ):
             method = make(**options)
-            least = method.loss([best], sample)
+            least = method.objective.loss([best], sample)
             for _ in range(3):
                 noise = 0.1 * torch.randn(best.shape, generator=generator)
-                assert method.loss([best + noise], sample) > least, options
+                assert method.objective.loss([best + noise], sample) > least, options
 
     def test_stacks_are_averaged(self, raw):
         sample, method = sample_of(tiny_data(2)), make(hdhr=True)
-        one, other = method.loss([raw], sample), method.loss([-raw], sample)
-        torch.testing.assert_close(method.loss([raw, -raw], sample), (one + other) / 2)
+        one, other = method.objective.loss([raw], sample), method.objective.loss([-raw], sample)
+        torch.testing.assert_close(method.objective.loss([raw, -raw], sample), (one + other) / 2)
 
 
 def test_starts_from_another_methods_network_but_for_the_head():

@@ -17,7 +17,6 @@ from posenb.methods.adversarial_augmentation.adversaries import (
     difficulty,
     image_losses,
     judging,
-    per_image,
     upside_down,
 )
 from posenb.methods.adversarial_augmentation.joint import AdversarialAugmentation, Options
@@ -32,6 +31,5 @@ __all__ = [
     "difficulty",
     "image_losses",
     "judging",
-    "per_image",
     "upside_down",
 ]

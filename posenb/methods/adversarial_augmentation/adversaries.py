@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -15,7 +15,7 @@ from posenb import augment
 from posenb.augment import Draw, Sample
 from posenb.data.dataset import Batch
 from posenb.heatmaps import gaussian
-from posenb.losses import heatmap_mse, soft_cross_entropy
+from posenb.losses import heatmap_mse, per_image, soft_cross_entropy
 from posenb.methods.base import Method, Setting
 from posenb.models import augmenter
 from posenb.training import Step
@@ -58,11 +58,6 @@ def known(name: str, value: str, values: Sequence[str] | Mapping[str, Any]) -> N
     """Raises ValueError for an option that has none of these values."""
     if value not in values:
         raise ValueError(f"{name} must be one of {', '.join(values)}, not {value!r}")
-
-
-def per_image(loss: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """A loss of :mod:`posenb.losses`, a mean over images, as one that gives each image's own, ``(B,)``."""
-    return torch.vmap(lambda pred, target, visible: loss(pred[None], target[None], visible[None]))
 
 
 def image_losses(method: Any, maps: Sequence[Tensor], sample: Sample) -> Tensor:
@@ -139,6 +134,10 @@ class Adversaries(Method):
         """The pose loss, a mean over images and stacks."""
         return image_losses(self, maps, sample).mean()
 
+    def difficulty(self, maps: Sequence[Tensor], sample: Sample) -> Tensor:
+        """:func:`difficulty` of B images, by this method's loss."""
+        return difficulty(self, maps, sample)
+
     def heatmaps(self, images: Tensor) -> Tensor:
         maps = super().heatmaps(images)
         if self.options.loss == "mse":
@@ -177,7 +176,7 @@ class Adversaries(Method):
             batch._replace(images=batch.images.float()), drawn, self.setting.size, self.setting.skeleton
         )
         with judging(self.network):
-            gain = difficulty(self, step.forward(self.network, sample.images), sample)
+            gain = self.difficulty(step.forward(self.network, sample.images), sample)
         return replace(drawn, scale=drawn.scale.detach(), angle=angle.detach()), -gain
 
 

@@ -27,7 +27,6 @@ from posenb.heatmaps import decode
 from posenb.methods.adversarial_augmentation.adversaries import (
     Adversaries,
     AgentOptions,
-    difficulty,
     judging,
     known,
     upside_down,
@@ -163,9 +162,13 @@ class AdversarialAugmentation(Adversaries):
         pair = self.pair(step, _rows(batch, ~x1), drawn[~x1], _rows(noise, ~x1), shares[~x1])
         found = self.teach_agents(step, pair)
         view = self.view(_rows(batch, x1), drawn[x1], self.masks(int(x1.sum()), device)).joined(pair.adversarial)
-        loss = self.loss(self.run(step, view), view.sample)
+        loss, parts = self.learn(step, view)
         step.update("network", loss)
-        return {"loss": loss.detach(), **found}
+        return {"loss": loss.detach(), **parts, **found}
+
+    def learn(self, step: Step, view: View) -> tuple[Tensor, dict[str, Tensor]]:
+        """D's loss on a view, and its parts for the history."""
+        return self.loss(self.run(step, view), view.sample), {}
 
     def shares(self, step: Step) -> Tensor:
         """Which share of the mini-batch each image is in, over all processes: 0 random, then the agents'.
@@ -287,7 +290,7 @@ class AdversarialAugmentation(Adversaries):
         with judging(self.network):
             maps = self.run(step, both)
         if self.options.comparison == "loss":
-            ours, theirs = difficulty(self, maps, both.sample).chunk(2)
+            ours, theirs = self.difficulty(maps, both.sample).chunk(2)
             return ours > theirs
         ours, theirs = self.correct(maps, both.sample).chunk(2)
         return ours < theirs

@@ -18,6 +18,7 @@ from posenb.errors import UserError
 from posenb.heatmaps import gaussian
 from posenb.losses import heatmap_mse
 from posenb.methods.base import Method, Setting
+from posenb.methods.heads import without_heads
 from posenb.methods.semi_supervised.detector import CollapseDetector
 from posenb.methods.semi_supervised.options import Options
 from posenb.methods.semi_supervised.unlabelled import Lesson, View, consistency_loss, lesson, open_view
@@ -74,7 +75,7 @@ class SemiSupervised(Method):
         for student, source in zip(self.students, sources, strict=False):
             learned = source.network.state_dict()
             if not isinstance(source, SemiSupervised):
-                learned = {name: w for name, w in learned.items() if name.partition(".")[0] not in ("head", "heads")}
+                learned = without_heads(learned)
             student.load_state_dict(student.state_dict() | learned)
         if hasattr(self, "teacher"):
             self.teacher.load_state_dict(self.network.state_dict())
@@ -100,12 +101,7 @@ class SemiSupervised(Method):
         o, setting = self.options, self.setting
         # labelled images are drawn first, so that all schemes see the same ones
         sample = augment.apply(step.batch(data["train"]), step.draw(o.augmentation), setting.size, setting.skeleton)
-        target = gaussian(sample.points, self.map_size(), self.stride, o.sigma)
-        losses = [
-            torch.stack([heatmap_mse(stack, target, sample.visible) for stack in step.forward(student, sample.images)])
-            for student in self.students
-        ]
-        loss = torch.stack([stacks.mean() for stacks in losses]).sum()
+        loss = torch.stack([self.labelled_loss(step, student, sample) for student in self.students]).sum()
         report = {"supervised": loss.detach() / len(self.students)}
         if o.scheme != "supervised":
             unlabelled, response = self.unlabelled_loss(step, data["unlabelled"])
@@ -116,6 +112,16 @@ class SemiSupervised(Method):
         if o.scheme == "mean_teacher":
             self.follow()
         return {"loss": loss.detach(), **report}
+
+    def labelled_loss(self, step: Step, student: nn.Module, sample: augment.Sample) -> Tensor:
+        """L_s of a student: the mean over its stacks."""
+        target = gaussian(sample.points, self.map_size(), self.stride, self.options.sigma)
+        maps = self.maps(step, student, sample.images)
+        return torch.stack([heatmap_mse(stack, target, sample.visible) for stack in maps]).mean()
+
+    def maps(self, step: Step, network: nn.Module, images: Tensor) -> list[Tensor]:
+        """The maps that a network teaches or is taught in, a ``(B, K, h, w)`` for each stack."""
+        return step.forward(network, images)
 
     def unlabelled_loss(self, step: Step, data: PoseDataset) -> tuple[Tensor, Tensor]:
         """Lines 5 to 11 of Algorithm 1 for a batch: the sum over the students, and the teachers' response."""
@@ -134,7 +140,7 @@ class SemiSupervised(Method):
             maps = self.teach(step, teacher, stored, teacher_view)
             taught = self.lesson(maps, stored, teacher_view.drawn, student_view.drawn)
             images = self.harden(student_view.images, taught, patches, colours)
-            losses.append(consistency_loss(step.forward(student, images), taught))
+            losses.append(consistency_loss(self.maps(step, student, images), taught))
             responses.append(maps.amax(dim=(-2, -1)).mean())
         return torch.stack(losses).sum(), torch.stack(responses).mean()
 
@@ -146,7 +152,7 @@ class SemiSupervised(Method):
     def teach(self, step: Step, teacher: nn.Module, stored: Tensor, view: View) -> Tensor:
         """The teacher's maps of its view, ``(B, K, h, w)``, without gradient; in 'distill' a mean over four views."""
         if self.options.scheme != "distill":
-            return step.forward(teacher, view.images)[-1]
+            return self.maps(step, teacher, view.images)[-1]
         total = torch.zeros(())
         for number, angle in enumerate(TURNS):
             drawn = replace(
@@ -155,7 +161,7 @@ class SemiSupervised(Method):
                 flip=torch.full((len(stored),), number == 1),
             )
             turned = self.open(stored, drawn)
-            maps = step.forward(teacher, turned.images)[-1]
+            maps = self.maps(step, teacher, turned.images)[-1]
             total = total + self.lesson(maps, stored, turned.drawn, view.drawn, soft=True).maps
         return total / len(TURNS)
 
@@ -183,6 +189,6 @@ class SemiSupervised(Method):
             else:
                 mean.copy_(now)
 
-    def heatmaps(self, images: Tensor) -> Tensor:
-        """Maps of the student that ``answering`` names, the first by default."""
+    def raw(self, images: Tensor) -> Tensor:
+        """What the student gives that ``answering`` names, the first by default."""
         return self.students[self.answering](images)[-1].float()
