@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from posenb.claims import ada, ief, sat, shr, ssl
+from posenb.claims import ada, every, ief, sat, shr, ssl
 from posenb.claims.claim import Claim
 from posenb.errors import UserError
 
-_ALL = (*ada.CLAIMS, *shr.CLAIMS, *sat.CLAIMS, *ssl.CLAIMS, *ief.CLAIMS)
+_ALL = (*ada.CLAIMS, *shr.CLAIMS, *sat.CLAIMS, *ssl.CLAIMS, *ief.CLAIMS, *every.CLAIMS)
 CLAIMS: dict[str, Claim] = {claim.id: claim for claim in _ALL}
 
 
