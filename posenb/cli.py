@@ -111,7 +111,10 @@ def reproduce(
 
 @app.command()
 def train(
-    method: Annotated[str, typer.Option(help="supervised, or package.module:Class of your own.")] = "supervised",
+    method: Annotated[
+        str,
+        typer.Option(help="supervised, stable_heatmaps, another of the book's, or package.module:Class of your own."),
+    ] = "supervised",
     dataset: Dataset = "body",
     network: Annotated[str, typer.Option(help="small, hourglass, baseline, hrnet; feedback with error_feedback.")] = (
         "small"
@@ -123,7 +126,7 @@ def train(
         int | None, typer.Option(help="Training samples; none: all of a real set, 3,000 synthetic.")
     ] = None,
     unlabelled: Annotated[
-        int, typer.Option(min=0, help="Further samples without their labels, for the method semi_supervised.")
+        int, typer.Option(min=0, help="Further samples without their labels, such as semi_supervised reads.")
     ] = 0,
     unlabelled_from: Annotated[str, typer.Option(help="The data set that these come from, if another.")] = "",
     option: Annotated[
@@ -131,6 +134,10 @@ def train(
     ] = None,
     network_option: Annotated[
         list[str] | None, typer.Option("--network-set", metavar="NAME=VALUE", help="Such as stacks=2.")
+    ] = None,
+    start: Annotated[
+        list[str] | None,
+        typer.Option(help="Go on from a stored run, by its key's first letters; twice where two networks learn."),
     ] = None,
     choose: Annotated[
         bool, typer.Option("--choose", help="Hold validation samples back; leave the test set unread.")
@@ -164,6 +171,7 @@ def train(
             network=Network(network, _settings(network_option)),
             budget=Budget(steps=steps, batch=batch, precision=precision, snapshots=0),  # type: ignore[arg-type]
             seed=seed,
+            start=tuple(runs.find(key).spec for key in start or ()),
         )
     except ValueError as error:
         raise UserError(first_line(error)) from None

@@ -71,9 +71,18 @@ def test_train_on_few_labels_and_further_images(home):
     assert (found.train, found.unlabelled, found.unlabelled_from) == (6, 10, "hand")
 
 
+def test_train_goes_on_from_a_stored_run(home):
+    words = f"train --method stable_heatmaps --steps 2 --batch 4 --size 32 --samples 8 --start {KEY[:8]} --device cpu "
+    words += "--set mst=true --network-set widths=[8,8] --network-set norm=group --precision 32-true"
+    done = call(*words.split())
+    assert done.exit_code == 0, done.output
+    assert [spec.key for spec in runs.find(done.output.split()[1]).spec.start] == [KEY]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["train", "--start", "nothing"], "no finished run starts with 'nothing'"),
         (["train", "--dataset", "faces"], "data set must be one of"),
         (["train", "--set", "loss"], "must be NAME=VALUE"),
         (["train", "--set", "speed=1"], "has no option speed"),

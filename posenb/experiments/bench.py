@@ -147,8 +147,13 @@ def agreement(means: Array) -> float:
     a mean over the C columns. 0 where all rows of a data set are equal."""
     change = means[:, 1:] - means[:, :1]
     one, other = change
-    found = [spearmanr(one[:, k], other[:, k]).statistic for k in range(change.shape[2])]
-    return float(np.nan_to_num(found).mean())
+    return float(np.mean([_rank_correlation(one[:, k], other[:, k]) for k in range(change.shape[2])]))
+
+
+def _rank_correlation(one: Array, other: Array) -> float:
+    if not np.ptp(one) or not np.ptp(other):
+        return 0.0
+    return float(spearmanr(one, other).statistic)
 
 
 def measure_all3(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:

@@ -12,6 +12,7 @@ from posenb.plots.augmentation import (
     training_status,
     variants,
 )
+from posenb.plots.bench import accuracy_and_stability, carried_over, side_by_side
 from posenb.plots.datasets import clearest, joint_sets, pixel_origins
 from posenb.plots.feedback import (
     boxes,
@@ -41,10 +42,12 @@ from posenb.plots.verdicts import scorecard, verdicts
 
 __all__ = [
     "ablation",
+    "accuracy_and_stability",
     "accuracy_by_threshold",
     "agent_picks",
     "ambiguous",
     "boxes",
+    "carried_over",
     "clearest",
     "collapse_curves",
     "comments",
@@ -85,6 +88,7 @@ __all__ = [
     "scattered_peaks",
     "scorecard",
     "settling",
+    "side_by_side",
     "status_frame",
     "steps_by_joint",
     "strength_sweeps",

@@ -55,3 +55,9 @@ def test_goes_on_after_its_state_was_saved_and_loaded():
     early = alarms(first, falling[:55])
     second.load_state_dict(first.state_dict())
     assert early + [(55 + step, message) for step, message in alarms(second, falling[55:])] == expected
+
+
+def test_a_new_head_that_finds_its_level_is_no_collapse():
+    """Untrained maps may have any height: nothing was answered that could be forgotten."""
+    noise_then_answers = [2.6] * 8 + [0.3] * 12 + [0.3 + 0.01 * k for k in range(40)]
+    assert alarms(CollapseDetector(), noise_then_answers) == []

@@ -22,7 +22,8 @@ class CollapseDetector(nn.Module):
     Args:
         fraction: the alarm's level, of the highest running response.
         memory: the running mean's decay a step.
-        start: steps before the first check.
+        start: steps before the first check, in which a new head still finds its level: what it had before is no
+            answer that could be forgotten.
     """
 
     best: Tensor
@@ -45,7 +46,8 @@ class CollapseDetector(nn.Module):
         self.running.mul_(self.memory).add_(torch.as_tensor(response).to(self.running), alpha=1 - self.memory)
         # a running mean that starts at 0 is too low by this at first
         mean = self.running / (1 - self.memory**step)
-        self.best.copy_(torch.maximum(self.best, mean))
+        if step >= self.start:
+            self.best.copy_(torch.maximum(self.best, mean))
         if self.alarm < 0 and step >= self.start and mean < self.fraction * self.best:
             self.alarm.fill_(step)
             warnings.warn(

@@ -1,0 +1,101 @@
+"""The practitioners' guide: which method for which need, by what the bench measured, and how to train it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import pandas as pd
+
+from posenb.experiments.bench_specs import AGENTS, CROSS_ENTROPY, ROWS
+from posenb.experiments.self_adversarial_specs import GAMMAS
+
+NEEDS = {
+    "pck": "as many joints right as possible",
+    "few": "few labels, many pictures",
+    "ruc": "keypoints that jitter from frame to frame",
+    "corrupted": "pictures with noise, blur or compression",
+    "odd": "poses that nobody could take",
+    "swapped": "left taken for right",
+}
+"""A reader's need, by the measure that tells whether it is met."""
+
+_LESS = ("odd", "swapped")
+
+
+def advice(table: pd.DataFrame, smallest: float = 0.01) -> pd.DataFrame:
+    """For each of ``NEEDS`` the method that meets it best, and what it does to accuracy and costs.
+
+    Args:
+        table: one data set's rows of :func:`posenb.experiments.bench.table`.
+        smallest: a difference from supervised training that counts; below it the advice is to stay there.
+
+    Returns:
+        columns need, row, before (supervised training's measure), after, pck (its change), time (of a step, in units of
+        supervised training's).
+    """
+    found = []
+    for measure, need in NEEDS.items():
+        gain = (table[measure] - table.loc["supervised", measure]) * (-1 if measure in _LESS else 1)
+        best = str(gain.idxmax()) if gain.max() >= smallest else "supervised"
+        found.append(
+            {
+                "need": need,
+                "row": best,
+                "before": table.loc["supervised", measure],
+                "after": table.loc[best, measure],
+                "pck": table.loc[best, "pck"] - table.loc["supervised", "pck"],
+                "time": table.loc[best, "seconds"],
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def commands(name: str, dataset: str, unlabelled: int = 3000) -> list[str]:
+    """What to type to train a row of the bench on a data set, one command a line; each prints the key of its run.
+
+    Args:
+        name: of ``ROWS``.
+        dataset: that ``posenb data`` prepared.
+        unlabelled: pictures without labels, for the rows that use them.
+    """
+    row = ROWS[name]
+    begin = f"posenb train --dataset {dataset}"
+    lines, sources = [f"{begin} --method supervised{_settings(CROSS_ENTROPY)}"], ["RUN"]
+    if name == "supervised":
+        return lines
+    if row.two:
+        lines.append(f"{lines[0]} --seed 1")
+        sources.append("RUN2")
+    if row.agents:
+        lines.append(
+            f"{begin} --method adversarial_pretraining --steps 200 --batch 8{_settings(AGENTS)} --start {sources[0]}"
+        )
+        sources = ["AGENTS"]
+    last = f"{begin} --method {row.method}"
+    if row.method == "error_feedback":
+        last += " --network feedback"
+    if row.two:
+        last += f" --unlabelled {unlabelled}"
+    options = dict(row.options)
+    if row.method == "self_adversarial":
+        options["gamma"] = GAMMAS["full"]
+    starts = "".join(f" --start {source}" for source in sources)
+    return [*lines, last + _settings(options) + starts]
+
+
+def _settings(options: Mapping[str, Any]) -> str:
+    return "".join(f" --set {name}={value}" for name, value in _flat(options))
+
+
+def _flat(options: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Names with dots, and values as the command line takes them."""
+    for name, value in options.items():
+        if is_dataclass(value) and not isinstance(value, type):
+            yield from _flat({one.name: getattr(value, one.name) for one in fields(value)}, f"{before}{name}.")
+        elif isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            text = str(value).replace(" ", "")
+            yield before + name, text.lower() if isinstance(value, bool) else text
