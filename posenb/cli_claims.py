@@ -40,6 +40,7 @@ def claims(
         return
     for one in chosen:
         print(f"{one.id}  {one.text}\n    paper: {one.paper}\n    statistic: {one.statistic}")
+        print(f"    figure: book/{one.page} of the built site")
         found = list(registry.records(one.id))
         for record in found:
             problem = registry.problem(record)

@@ -80,18 +80,20 @@ def verdicts(chapter: str) -> Markdown:
 
 def scorecard() -> Markdown:
     """All claims of a paper with what the paper says, and their records: two tables a paper."""
-    rows = cards.rows().assign(claim=lambda frame: frame["claim"].map(_unbroken))
+    rows = cards.rows()
     parts = []
     for paper, title in cards.PAPERS.items():
         of_paper = rows[rows["paper"] == paper]
         if not len(of_paper):
             continue
         stated = of_paper[["claim", "says", "published"]].drop_duplicates().rename(columns={"published": "the paper"})
+        stated["claim"] = [f"[{_unbroken(name)}]({claims.find(name).page})" for name in stated["claim"]]
         parts.append(f"**{paper}: {title}**\n\n{table(stated).data}")
         measured = of_paper[of_paper["dataset"] != ""]
         if len(measured):
             columns = ["claim", "dataset", "profile", "verdict", "statistic", "seeds", "hours", "device", "commit"]
-            parts.append(table(measured[columns].rename(columns={"dataset": "on"})).data)
+            shown = measured[columns].assign(claim=measured["claim"].map(_unbroken))
+            parts.append(table(shown.rename(columns={"dataset": "on"})).data)
         else:
             parts.append("None of them was measured at full yet.")
     return Markdown("\n\n".join(parts))

@@ -51,6 +51,11 @@ class Claim:
         every: Mapping[str, Spec] = _named(self.specs_by)(profile, dataset, seed)
         return [every[name] for name in self.runs]
 
+    @property
+    def page(self) -> str:
+        """Where the book's site judges it, with its figure."""
+        return f"{self.chapter}.html#the-claims-judged"
+
     def specs_over(self, profile: str, dataset: str, seeds: Iterable[int]) -> list[Spec]:
         """The runs of several seeds, those of the first one first."""
         return [spec for seed in seeds for spec in self.specs(profile, dataset, seed)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from posenb.claims.claim import Claim
-from posenb.experiments.bench_specs import COMBINED, OTHER, ROWS
+from posenb.experiments.bench_specs import COMBINED, FEW, OTHER, ROWS
 
 _CHAPTER = "07_one_bench"
 _MEASURES = "posenb.experiments.bench"
@@ -18,7 +18,7 @@ CLAIMS: tuple[Claim, ...] = (
         _NONE,
         f"{_MEASURES}:measure_all1",
         specs_by=_SPECS,
-        runs=(*ROWS, *(f"few, {name}" for name in ROWS)),
+        runs=(*ROWS, *(f"few, {name}" for name in FEW)),
         sweep=True,
     ),
     Claim(

@@ -153,7 +153,7 @@ def summary(claim: Claim) -> dict[str, Any]:
         | record["provenance"]
         for record in records(claim.id)
     ]
-    about = {"id": claim.id, "chapter": claim.chapter, "text": claim.text, "paper": claim.paper}
+    about = {"id": claim.id, "page": f"book/{claim.page}", "text": claim.text, "paper": claim.paper}
     return about | {"statistic": claim.statistic, "records": found}
 
 

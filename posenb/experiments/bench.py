@@ -19,7 +19,7 @@ from posenb import runs
 from posenb.claims import Measurement
 from posenb.experiments import stability
 from posenb.experiments.accuracy import right
-from posenb.experiments.bench_specs import COMBINED, IMAGES, OTHER, ROWS, specs
+from posenb.experiments.bench_specs import COMBINED, FEW, IMAGES, OTHER, ROWS, specs
 from posenb.experiments.cost import costs
 from posenb.experiments.self_adversarial import poses
 from posenb.runs import Run
@@ -75,11 +75,29 @@ def trained(profile: str, dataset: str, seed: int, device: str, names: Sequence[
     return {name: runs.train(wanted[name], device=device) for name in names}
 
 
-def bench(profile: str, dataset: str, seed: int, device: str = "auto", names: Sequence[str] = tuple(ROWS)) -> Array:
-    """Some rows of the bench with both numbers of labels, ``(N, rows, M)``."""
-    found = trained(profile, dataset, seed, device, [*names, *(f"few, {name}" for name in names)])
-    rows = [measured(found[name], found[f"few, {name}"], IMAGES[profile]) for name in names]
-    return np.stack(rows, axis=1)
+def bench(profile: str, dataset: str, seed: int, device: str = "auto", few: bool = True) -> tuple[Array, pd.DataFrame]:
+    """All rows of the bench, trained where they are missing.
+
+    Args:
+        profile, dataset, seed, device: as everywhere.
+        few: also those of ``FEW`` with few labels; where there is none, that column is NaN.
+
+    Returns:
+        image by image ``(N, rows, M)``; and the means over images with the costs: a row a method, columns ``METRICS``
+        and ``COSTS``, the latter in units of supervised training's.
+    """
+    names = list(ROWS)
+    found = trained(profile, dataset, seed, device, names)
+    others = trained(profile, dataset, seed, device, [f"few, {name}" for name in FEW]) if few else {}
+    images = np.stack(
+        [measured(run, others.get(f"few, {name}"), IMAGES[profile]) for name, run in found.items()], axis=1
+    )
+    cost = pd.DataFrame([vars(one) for one in costs([run.spec for run in found.values()], device)], names)
+    return images, _rows(images, names).join(cost / cost.loc["supervised"])
+
+
+def _rows(images: Array, names: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(images.mean(axis=0), list(names), list(METRICS))
 
 
 def least_gain(mean: Array, names: Sequence[str]) -> float:
@@ -98,15 +116,13 @@ def measure_all1(profile: str, dataset: str, seed: int, device: str = "auto") ->
     adversarial training and by error feedback, in RUC by stable heatmaps, in PCK@.2 with few labels by dual networks.
     """
     names = tuple(ROWS)
-    images = bench(profile, dataset, seed, device, names)
+    images, whole = bench(profile, dataset, seed, device)
     wanted = specs(profile, dataset, seed)
-    cost = pd.DataFrame([vars(one) for one in costs([wanted[name] for name in names], device)], list(names))
-    whole = _rows(images, names).join(cost / cost.loc["supervised"])
     return Measurement(
         least_gain(images.mean(axis=0), names),
         images,
         lambda mean: least_gain(mean, names),
-        [wanted[name].key for name in (*names, *(f"few, {name}" for name in names))],
+        [wanted[name].key for name in (*names, *(f"few, {name}" for name in FEW))],
         {"rows": whole.to_dict(orient="index"), "gains": gains(images.mean(axis=0), names)},
     )
 
@@ -136,10 +152,6 @@ def measure_all2(profile: str, dataset: str, seed: int, device: str = "auto") ->
         [run.spec.key for run in found.values()],
         {"kept": kept, "rows": _rows(images, names).to_dict(orient="index")},
     )
-
-
-def _rows(images: Array, names: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(images.mean(axis=0), list(names), list(METRICS))
 
 
 def agreement(means: Array) -> float:

@@ -61,6 +61,9 @@ def _matrix(axes: Axes, rows: pd.DataFrame) -> None:
         widest = max(float(change[column].abs().max()), 1e-9)
         for y, name in enumerate(rows.index):
             value = float(rows.loc[name, column])
+            if np.isnan(value):
+                axes.text(left + 0.5, y + 0.5, "–", ha="center", va="center", fontsize=8.5, color="0.6")
+                continue
             if column in COSTS:
                 # a multiple of supervised training's: grey, the darker the dearer
                 fill: Any = str(1 - 0.4 * min(1.0, max(0.0, (value - 1) / 5)))
@@ -71,12 +74,13 @@ def _matrix(axes: Axes, rows: pd.DataFrame) -> None:
             axes.add_patch(Rectangle((left, y), 1, 1, facecolor=fill, edgecolor="w", linewidth=1.5))
             axes.text(left + 0.5, y + 0.5, text, ha="center", va="center", fontsize=8.5)
     for y, name in enumerate(rows.index):
-        axes.text(-0.1, y + 0.5, ROWS[str(name)].label, ha="right", va="center", fontsize=8.5)
+        axes.text(-0.5, y + 0.5, ROWS[str(name)].label, ha="right", va="center", fontsize=8.5)
+        axes.text(-0.1, y + 0.5, str(y + 1), ha="right", va="center", fontsize=8.5, color="0.45")
     width = len(METRICS) + len(COSTS) + gap
     first = list(rows.index).index(next(iter(COMBINED)))
     for y in (2, first):
-        axes.plot([-4.2, width], [y, y], color="0.4", linewidth=0.8)
-    axes.set(xlim=(-4.2, width), ylim=(len(rows), -1))
+        axes.plot([-4.6, width], [y, y], color="0.4", linewidth=0.8)
+    axes.set(xlim=(-4.6, width), ylim=(len(rows), -1))
     axes.set_axis_off()
 
 

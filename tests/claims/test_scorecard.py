@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from posenb import claims, plots
+from posenb import chapters, claims, plots
 from posenb.claims import scorecard
 
 
@@ -55,3 +55,11 @@ def test_the_json_lists_every_claim_with_its_records(home):
     assert record["verdict"] == "reproduced" and record["problem"] == "" and record["seconds"] == 3600
     assert found["SHR-2"]["records"] == []
     json.dumps(found)
+
+
+@pytest.mark.parametrize("claim", claims.CLAIMS.values(), ids=lambda claim: claim.id)
+def test_every_claim_is_judged_on_its_page(claim):
+    chapter = next(one for one in chapters.chapters() if one.name == claim.chapter)
+    text = chapter.source.read_text()
+    assert claim.page == f"{claim.chapter}.html#the-claims-judged" and "\n## The claims, judged\n" in text
+    assert "plots.verdicts(" in text

@@ -18,7 +18,7 @@ from posenb.errors import UserError
 from posenb.heatmaps import gaussian
 from posenb.losses import heatmap_mse
 from posenb.methods.base import Method, Setting
-from posenb.methods.heads import without_heads
+from posenb.methods.heads import reset_heads, without_heads
 from posenb.methods.semi_supervised.detector import CollapseDetector
 from posenb.methods.semi_supervised.options import Options
 from posenb.methods.semi_supervised.unlabelled import Lesson, View, consistency_loss, lesson, open_view
@@ -72,10 +72,13 @@ class SemiSupervised(Method):
         """
         if len(sources) < len(self.students):
             raise UserError("scheme 'dual' starts from two runs, of other initial weights: give two in `start`")
-        for student, source in zip(self.students, sources, strict=False):
+        for number, (student, source) in enumerate(zip(self.students, sources, strict=False)):
             learned = source.network.state_dict()
             if not isinstance(source, SemiSupervised):
                 learned = without_heads(learned)
+                if self.options.scheme != "supervised":
+                    # what a new head says would be taught; near 0 it says nothing
+                    reset_heads(student, self.setting.seed * 1000 + number)
             student.load_state_dict(student.state_dict() | learned)
         if hasattr(self, "teacher"):
             self.teacher.load_state_dict(self.network.state_dict())
