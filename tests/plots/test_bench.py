@@ -1,0 +1,56 @@
+"""Figures of One Bench."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from posenb import plots
+from posenb.experiments.bench import COSTS, METRICS
+from posenb.experiments.bench_specs import COMBINED, ROWS
+
+
+def table(sets=("body",)):
+    columns = [*METRICS, *COSTS]
+    values = np.linspace(0.1, 0.9, len(ROWS) * len(columns)).reshape(len(ROWS), -1)
+    one = pd.DataFrame(values, list(ROWS), columns)
+    one.loc["mst", "few"] = np.nan
+    return pd.concat({name: one for name in sets})
+
+
+@pytest.mark.parametrize("sets", [("body",), ("body", "lsp")])
+def test_side_by_side_has_every_number_and_says_what_is_missing(sets):
+    figure = plots.side_by_side(table(sets))
+    assert len(figure.axes) == len(sets)
+    for axes in figure.axes:
+        words = [text.get_text() for text in axes.texts]
+        assert all(row.label in words for row in ROWS.values()) and words.count("–") == 1
+        assert ".10" in words and len(axes.patches) == len(ROWS) * 10 - 1
+
+
+def test_better_is_blue_and_worse_orange_also_where_less_is_better():
+    rows = table()
+    rows.loc[:, :] = 0.5
+    rows.loc[("body", "mst"), ["pck", "odd"]] = 0.8
+    (axes,) = plots.side_by_side(rows).axes
+    fill = {(round(p.get_x()), round(p.get_y())): p.get_facecolor() for p in axes.patches}
+    y, names = list(ROWS).index("mst"), list(METRICS)
+    red, _, blue, _ = fill[names.index("pck"), y]
+    assert blue > red
+    red, _, blue, _ = fill[names.index("odd"), y]
+    assert red > blue
+    assert fill[names.index("auc"), y][:3] == pytest.approx((1, 1, 1), abs=0.01)
+
+
+def test_arrows_lead_from_both_parts_to_each_combination():
+    (axes,) = plots.accuracy_and_stability(table()).axes
+    arrows = [text for text in axes.texts if text.arrow_patch is not None]
+    assert len(arrows) == 2 * len(COMBINED) and len(axes.lines) == len(ROWS)
+
+
+def test_gains_of_both_data_sets_are_axes():
+    rows = {"body": [[0.5] * 4, [0.6, 0.5, 0.5, 0.5]], "lsp": [[0.3] * 4, [0.5, 0.3, 0.3, 0.3]]}
+    figure = plots.carried_over({"curves": [{"rows": rows}]})
+    assert len(figure.axes) == 4
+    dot = figure.axes[0].lines[-1]
+    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == pytest.approx((0.1, 0.2))
+    assert "body" in figure.axes[0].get_xlabel() and "lsp" in figure.axes[0].get_ylabel()
