@@ -42,8 +42,13 @@ class Cost:
     seconds: float
 
 
-class _Trial:
-    """A run's method before its first step, with what a step needs."""
+class Trial:
+    """A run's method before its first step, with what a step needs.
+
+    Args:
+        spec: of the run; what it starts from is trained where it is missing.
+        device: 'auto', 'cpu', 'cuda' or 'mps'.
+    """
 
     def __init__(self, spec: Spec, device: str) -> None:
         self.spec = spec
@@ -78,7 +83,7 @@ class _Trial:
         return time.perf_counter() - began
 
 
-def count(trial: _Trial) -> tuple[float, float]:
+def count(trial: Trial) -> tuple[float, float]:
     """Floating-point operations, and bytes kept for backward passes, of one step."""
     kept: dict[int, int] = {}
     most = 0
@@ -108,7 +113,7 @@ def costs(specs: Sequence[Spec], device: str = "auto", rounds: int = 3) -> list[
         device: 'auto', 'cpu', 'cuda' or 'mps'.
         rounds: steps that are timed, of each.
     """
-    trials = [_Trial(spec, device) for spec in specs]
+    trials = [Trial(spec, device) for spec in specs]
     counted = []
     for trial in trials:
         trial.step(0)
