@@ -78,11 +78,12 @@ REAL_LABELS = LABELS | {"paper": LABELS["full"]}
 """LSP has a thousand training images in all; those whose labels are not used are the unlabelled ones."""
 
 UNLABELLED = {"smoke": 16, "quick": 1000, "full": 2500, "paper": 15_000}
-START = {"smoke": 2, "quick": 500, "full": 1000, "paper": 20_000}
+START = {"smoke": 2, "quick": 600, "full": 1000, "paper": 20_000}
 AGENT_STEPS = {"smoke": 2, "quick": 40, "full": 80, "paper": 2000}
+BATCH = {"smoke": 8, "quick": 16, "full": 32, "paper": 32}
 STEPS = {"smoke": 4, "quick": 100, "full": 300, "paper": 30_000}
 # images on which robustness and plausibility are measured
-IMAGES = {"smoke": 16, "quick": 100, "full": 300, "paper": 1000}
+IMAGES = {"smoke": 16, "quick": 80, "full": 300, "paper": 1000}
 # of synthetic people: at .5 a network of this size learns hardly anything from so few labels
 DIFFICULTY = 0.15
 # another seed of weights and order, for the second of two networks
@@ -143,7 +144,7 @@ def _data(profile: str, dataset: str, labels: int) -> Data:
 def _spec(row: Row, profile: str, of_data: Data, seed: int) -> Spec:
     alone, paper = replace(of_data, unlabelled=0), profile == "paper"
     steps = STEPS[profile]
-    budget = Budget(steps=steps, batch=8 if profile == "smoke" else 32, evaluations=min(steps, 4), snapshots=1)
+    budget = Budget(steps=steps, batch=BATCH[profile], evaluations=min(steps, 4), snapshots=1)
     network = Network("hourglass") if paper else Network("small")
 
     def start(number: int) -> Spec:

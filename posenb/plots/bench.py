@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -104,11 +104,24 @@ def accuracy_and_stability(table: pd.DataFrame) -> Figure:
             x, y = rows.loc[row, ["pck", "ruc"]]
             colour = RIGHT if row in COMBINED else MIDDLE if number <= 2 else LEFT
             axes.plot(x, y, "o", color=colour, markersize=5, label=f"{number}  {ROWS[str(row)].label}")
-            axes.annotate(str(number), (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8)
+        _number(axes, rows["pck"].tolist(), rows["ruc"].tolist())
         axes.set(xlabel="PCK@0.2", ylabel="RUC", title=f"on {name}")
     handles, names = cells[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside right center", fontsize=8, handlelength=1)
     return figure
+
+
+def _number(axes: Axes, x: Sequence[float], y: Sequence[float], first: int = 1, fontsize: float = 8) -> None:
+    """Write each dot's number beside it; dots that lie close together share one label."""
+    reach = 0.07 * np.array([max(np.ptp(x), 1e-9), max(np.ptp(y), 1e-9)])
+    dots, left = np.stack([x, y], axis=1), list(range(len(x)))
+    while left:
+        near = [k for k in left if (np.abs(dots[k] - dots[left[0]]) <= reach).all()]
+        text = ", ".join(str(k + first) for k in near)
+        # on the right of the rightmost one, so that no dot is covered
+        at = dots[max(near, key=lambda k: dots[k, 0])]
+        axes.annotate(text, tuple(at), xytext=(5, 3), textcoords="offset points", fontsize=fontsize)
+        left = [k for k in left if k not in near]
 
 
 @house_style
@@ -127,9 +140,9 @@ def carried_over(record: Mapping[str, Any]) -> Figure:
     for k, (title, axes) in enumerate(zip(titles, cells, strict=True)):
         axes.axhline(0, color="0.85")
         axes.axvline(0, color="0.85")
-        for number, (x, y) in enumerate(zip(change[sets[0]][:, k], change[sets[1]][:, k], strict=True), 2):
-            axes.plot(x, y, "o", color=LEFT, markersize=4)
-            axes.annotate(str(number), (x, y), xytext=(4, 3), textcoords="offset points", fontsize=7.5)
+        x, y = change[sets[0]][:, k].tolist(), change[sets[1]][:, k].tolist()
+        axes.plot(x, y, "o", color=LEFT, markersize=4)
+        _number(axes, x, y, first=2, fontsize=7.5)
         axes.set(title=title, xlabel=f"gain on {sets[0]}")
     cells[0].set_ylabel(f"gain on {sets[1]}")
     return figure

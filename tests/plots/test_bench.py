@@ -51,6 +51,14 @@ def test_gains_of_both_data_sets_are_axes():
     rows = {"body": [[0.5] * 4, [0.6, 0.5, 0.5, 0.5]], "lsp": [[0.3] * 4, [0.5, 0.3, 0.3, 0.3]]}
     figure = plots.carried_over({"curves": [{"rows": rows}]})
     assert len(figure.axes) == 4
-    dot = figure.axes[0].lines[-1]
+    (dot,) = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert (dot.get_xdata()[0], dot.get_ydata()[0]) == pytest.approx((0.1, 0.2))
     assert "body" in figure.axes[0].get_xlabel() and "lsp" in figure.axes[0].get_ylabel()
+
+
+def test_dots_that_lie_close_together_share_a_label():
+    rows = table()
+    rows.loc[("body", "dual"), ["pck", "ruc"]] = rows.loc[("body", "mst"), ["pck", "ruc"]]
+    (axes,) = plots.accuracy_and_stability(rows).axes
+    words = [text.get_text() for text in axes.texts if text.get_text()]
+    assert sorted(words) == sorted([*"123468", "9", "10", "5, 7"])
