@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def claims(
     claim: Annotated[str | None, typer.Argument(help="An id such as ADA-1; none: all.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: a list of claims with their records.")] = False,
-    publish: Annotated[bool, typer.Option("--publish", help="Copy full records to book/published/.")] = False,
+    publish: Annotated[bool, typer.Option("--publish", help="Copy this machine's records to book/published/.")] = False,
     repeat: Annotated[
         int | None, typer.Option(help="Train run number N of the claim's full records again, and compare.")
     ] = None,

@@ -71,7 +71,10 @@ def verdicts(chapter: str) -> Markdown:
         if claim.chapter != chapter:
             continue
         found = full_records(claim.id)
-        rows += [(claim.id, claim.text, r["dataset"], r["verdict"], cards.interval(r), len(r["seeds"])) for r in found]
+        rows += [
+            (_unbroken(claim.id), claim.text, r["dataset"], r["verdict"], cards.interval(r), len(r["seeds"]))
+            for r in found
+        ]
         if not found:
             rows.append((_unbroken(claim.id), claim.text, "", "not measured yet", "", ""))
     columns = ["claim", "says", "on", "verdict", "statistic, 95% interval", "seeds"]
@@ -87,9 +90,11 @@ def scorecard() -> Markdown:
         if not len(of_paper):
             continue
         stated = of_paper[["claim", "says", "published"]].drop_duplicates().rename(columns={"published": "the paper"})
+        quick = of_paper[of_paper["profile"] == "quick"].drop_duplicates("claim").set_index("claim")["statistic"]
+        stated["at quick"] = stated["claim"].map(quick).fillna("")
         stated["claim"] = [f"[{_unbroken(name)}]({claims.find(name).page})" for name in stated["claim"]]
         parts.append(f"**{paper}: {title}**\n\n{table(stated).data}")
-        measured = of_paper[of_paper["dataset"] != ""]
+        measured = of_paper[of_paper["profile"].isin(["full", "paper"])]
         if len(measured):
             columns = ["claim", "dataset", "profile", "verdict", "statistic", "seeds", "hours", "device", "commit"]
             shown = measured[columns].assign(claim=measured["claim"].map(_unbroken))

@@ -209,10 +209,10 @@ def record(identifier: str, dataset: str, profiles: Sequence[str] = ("full", "qu
 
 
 def publish() -> list[Path]:
-    """Copy this machine's records at full or paper size to the book's committed ones; returns what was written."""
+    """Copy this machine's records, but those at smoke, to the book's committed ones; returns what was written."""
     written = []
     for found in records():
-        if found["profile"] in ("full", "paper"):
+        if found["profile"] != "smoke":
             written.append(published_folder() / _name(found))
             save_json(found, written[-1])
     return written

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from posenb import chapters, claims, plots
+from posenb import chapters, claims, notebook, plots
 from posenb.claims import scorecard
 
 
@@ -55,6 +55,26 @@ def test_the_json_lists_every_claim_with_its_records(home):
     assert record["verdict"] == "reproduced" and record["problem"] == "" and record["seconds"] == 3600
     assert found["SHR-2"]["records"] == []
     json.dumps(found)
+
+
+def test_a_quick_record_stands_beside_what_the_paper_says(home):
+    home("SHR-3", "hand")
+    claim = claims.find("SHR-3")
+    quick = json.loads((claims.records_folder() / "SHR-3.hand.full.json").read_text()) | {
+        "profile": "quick",
+        "seeds": [0],
+        "values": [0.25],
+        "mean": 0.25,
+        "interval": None,
+        "verdict": "not judged",
+        "runs": [spec.key for spec in claim.specs("quick", "hand", 0)],
+    }
+    (claims.records_folder() / "SHR-3.hand.quick.json").write_text(json.dumps(quick))
+    lines = [line for line in notebook.scorecard().data.splitlines() if claim.page in line and claim.text in line]
+    assert len(lines) == 1 and lines[0].endswith("| 0.25 |")
+    # and no row among those that are judged
+    assert notebook.scorecard().data.count("| SHR\N{NON-BREAKING HYPHEN}3 |") == 1
+    assert {path.name for path in claims.publish()} == {"SHR-3.hand.full.json", "SHR-3.hand.quick.json"}
 
 
 @pytest.mark.parametrize("claim", claims.CLAIMS.values(), ids=lambda claim: claim.id)
