@@ -70,13 +70,10 @@ def verdicts(chapter: str) -> Markdown:
     for claim in claims.CLAIMS.values():
         if claim.chapter != chapter:
             continue
-        found = full_records(claim.id)
-        rows += [
-            (_unbroken(claim.id), claim.text, r["dataset"], r["verdict"], cards.interval(r), len(r["seeds"]))
-            for r in found
-        ]
+        about, found = (_unbroken(claim.id), claim.text), full_records(claim.id)
+        rows += [(*about, r["dataset"], r["verdict"], cards.interval(r), len(r["seeds"])) for r in found]
         if not found:
-            rows.append((_unbroken(claim.id), claim.text, "", "not measured yet", "", ""))
+            rows.append((*about, "", "not measured yet", "", ""))
     columns = ["claim", "says", "on", "verdict", "statistic, 95% interval", "seeds"]
     return table(pd.DataFrame(rows, columns=columns))
 
@@ -90,8 +87,8 @@ def scorecard() -> Markdown:
         if not len(of_paper):
             continue
         stated = of_paper[["claim", "says", "published"]].drop_duplicates().rename(columns={"published": "the paper"})
-        quick = of_paper[of_paper["profile"] == "quick"].drop_duplicates("claim").set_index("claim")["statistic"]
-        stated["at quick"] = stated["claim"].map(quick).fillna("")
+        quick = of_paper[of_paper["profile"] == "quick"].set_index("claim")["statistic"].to_dict()
+        stated["at quick"] = [quick.get(name, "") for name in stated["claim"]]
         stated["claim"] = [f"[{_unbroken(name)}]({claims.find(name).page})" for name in stated["claim"]]
         parts.append(f"**{paper}: {title}**\n\n{table(stated).data}")
         measured = of_paper[of_paper["profile"].isin(["full", "paper"])]
