@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -109,3 +110,12 @@ def test_the_committed_notebook_is_fit_to_read(chapter: chapters.Chapter) -> Non
     assert notebook.metadata["posenb"]["parameters"] == chapter.parameters
     for place in ("/home/", "/root/", "/Users/", "/tmp/", "site-packages"):
         assert place not in chapter.published.read_text(encoding="utf-8"), f"shows a path: {place}"
+
+
+@each_chapter
+def test_the_landing_page_says_how_long_a_chapter_takes_to_read(chapter: chapters.Chapter) -> None:
+    """200 words a minute of prose; a sixth more or less is no news, and a minute is the least."""
+    prose = re.sub(r"```.*?```", "", chapter.source.read_text(), flags=re.DOTALL)
+    (said,) = re.findall(rf"\| {{doc}}`{chapter.name}` \| (\d+) minutes", (ROOT / "book/index.md").read_text())
+    minutes = len(prose.split()) / 200
+    assert abs(int(said) - minutes) <= max(1, minutes / 6)
