@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -40,6 +40,17 @@ def averaged(record: Mapping[str, Any]) -> pd.DataFrame:
     """:func:`by_seed`, a mean over seeds: a row a variant, in the record's order."""
     found = by_seed(record)
     return found.groupby(level="variant", sort=False).mean()
+
+
+def joined(records: Sequence[Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
+    """By data set, :func:`averaged` of several claims' records: a variant that several have is the first one's."""
+    found: dict[str, pd.DataFrame] = {}
+    for record in records:
+        table = averaged(record)
+        if (before := found.get(record["dataset"])) is not None:
+            table = pd.concat([before, table.drop(index=[name for name in table.index if name in before.index])])
+        found[record["dataset"]] = table
+    return found
 
 
 def by_corruption(record: Mapping[str, Any]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from posenb.experiments.stability_tables import NAMES, averaged, by_seed
+from posenb.experiments.stability_tables import NAMES, by_seed, joined
 from posenb.plots.style import LEFT, MIDDLE, RIGHT, house_style
 
 _METRICS = {
@@ -80,18 +80,18 @@ def robustness_curves(records: Sequence[Mapping[str, Any]]) -> Figure:
 
 @house_style
 def rivals(records: Sequence[Mapping[str, Any]]) -> Figure:
-    """Stability against accuracy of the baseline, all three, and the methods it is compared with (Fig. 9, Table 2).
+    """Stability against accuracy of the baseline, of the paper's changes and of their rivals (Fig. 9, Table 2).
 
     Args:
-        records: SHR-8's, one a data set.
+        records: SHR-5's, SHR-8's and SHR-12's, as many as there are; a panel a data set.
     """
-    figure, axes = plt.subplots(1, len(records), figsize=(4.1 * len(records) + 0.4, 3.4), squeeze=False)
-    for cell, record in zip(axes[0], records, strict=True):
-        table = averaged(record)
+    tables = joined(records)
+    figure, axes = plt.subplots(1, len(tables), figsize=(4.4 * len(tables) + 0.4, 3.8), squeeze=False)
+    for cell, (dataset, table) in zip(axes[0], tables.items(), strict=True):
         middle = table["auc"].mean()
         for name, row in table.iterrows():
-            own = name in ("base", "all")
-            colour = {"base": MIDDLE, "all": LEFT}.get(str(name), RIGHT)
+            own = name in _COLOURS
+            colour = MIDDLE if name == "base" else LEFT if own else RIGHT
             cell.plot(row["auc"], row["ruc"], "o", color=colour, markersize=7 if own else 5)
             side = "left" if row["auc"] < middle else "right"
             offset = 7 if side == "left" else -7
@@ -104,7 +104,7 @@ def rivals(records: Sequence[Mapping[str, Any]]) -> Figure:
                 va="center",
                 fontsize=8,
             )
-        cell.set(xlabel="AUC on clean images", ylabel="RUC", title=f"on {record['dataset']}")
+        cell.set(xlabel="AUC on clean images", ylabel="RUC", title=f"on {dataset}")
         cell.margins(0.12)
     return figure
 

@@ -65,6 +65,15 @@ def test_rivals_stand_at_their_accuracy_and_stability():
     assert places.keys() == {"baseline", "all three", "ST, ten corruptions"}
 
 
+def test_rivals_of_several_claims_share_a_panel():
+    """A variant that two records have stands where the first one puts it."""
+    one, other = record(names=("base", "all")), record(names=("mst", "base"))
+    (axes,) = plots.rivals([one, other]).axes
+    places = {text.get_text(): text.xy for text in axes.texts}
+    assert places.keys() == {"baseline", "all three", "MST"} and len(axes.texts) == 3
+    assert places["baseline"] == pytest.approx((0.55, 0.4))
+
+
 def test_off_diagonal_names_its_bins():
     (axes,) = plots.off_diagonal({"base": [0.8, 0.7], "rcc": [0.8, 0.2]}, (0, 10, 64)).axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0 to 10", "10 to 64"]
