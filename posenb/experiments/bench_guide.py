@@ -24,20 +24,25 @@ NEEDS = {
 _LESS = ("odd", "swapped")
 
 
-def advice(table: pd.DataFrame, smallest: float = 0.01) -> pd.DataFrame:
-    """For each of ``NEEDS`` the method that meets it best, and what it does to accuracy and costs.
+def advice(table: pd.DataFrame, smallest: float = 0.01, price: float = 0.1) -> pd.DataFrame:
+    """For each of ``NEEDS`` that was measured the method that meets it best, and what it does to accuracy and costs.
 
     Args:
         table: one data set's rows of :func:`posenb.experiments.bench.table`.
         smallest: a difference from supervised training that counts; below it the advice is to stay there.
+        price: the PCK that may be lost for it: an answer that hardly moves is steady, and useless.
 
     Returns:
         columns need, row, before (supervised training's measure), after, pck (its change), time (of a step, in units of
         supervised training's).
     """
     found = []
+    change = table["pck"] - table.loc["supervised", "pck"]
     for measure, need in NEEDS.items():
+        if pd.isna(table.loc["supervised", measure]):
+            continue
         gain = (table[measure] - table.loc["supervised", measure]) * (-1 if measure in _LESS else 1)
+        gain = gain[change >= -price]
         best = str(gain.idxmax()) if gain.max() >= smallest else "supervised"
         found.append(
             {
@@ -45,7 +50,7 @@ def advice(table: pd.DataFrame, smallest: float = 0.01) -> pd.DataFrame:
                 "row": best,
                 "before": table.loc["supervised", measure],
                 "after": table.loc[best, measure],
-                "pck": table.loc[best, "pck"] - table.loc["supervised", "pck"],
+                "pck": change[best],
                 "time": table.loc[best, "seconds"],
             }
         )

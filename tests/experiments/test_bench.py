@@ -119,6 +119,16 @@ class TestGuide:
         advice = bench_guide.advice(bench_table(mst_ruc=0.505))
         assert set(advice["row"]) == {"supervised"}
 
+    def test_what_costs_too_much_accuracy_is_not_advised(self):
+        table = bench_table(feedback_ruc=0.9, feedback_pck=0.3, mst_ruc=0.7, mst_pck=0.45)
+        best = bench_guide.advice(table).set_index("need").loc[bench_guide.NEEDS["ruc"]]
+        assert best["row"] == "mst" and best["pck"] == pytest.approx(-0.05)
+
+    def test_a_need_that_was_not_measured_is_left_out(self):
+        table = bench_table(mst_ruc=0.7)
+        table["few"] = np.nan
+        assert set(bench_guide.advice(table)["need"]) == {v for k, v in bench_guide.NEEDS.items() if k != "few"}
+
     @pytest.mark.parametrize("name", NAMES)
     def test_commands_are_those_of_the_bench(self, name, monkeypatch):
         """Each line, as the command line reads it, makes the spec's method, options and number of starts."""
