@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -57,16 +58,16 @@ def advice(table: pd.DataFrame, smallest: float = 0.01, price: float = 0.1) -> p
     return pd.DataFrame(found)
 
 
-def commands(name: str, dataset: str, unlabelled: int = 3000) -> list[str]:
+def commands(name: str, dataset: str, labels: int = 500, unlabelled: int = 3000) -> list[str]:
     """What to type to train a row of the bench on a data set, one command a line; each prints the key of its run.
 
     Args:
         name: of ``ROWS``.
         dataset: that ``posenb data`` prepared.
-        unlabelled: pictures without labels, for the rows that use them.
+        labels, unlabelled: pictures with labels and without, for the rows that use both; the others use all labels.
     """
     row = ROWS[name]
-    begin = f"posenb train --dataset {dataset}"
+    begin = f"posenb train --dataset {dataset}" + f" --samples {labels}" * row.two
     lines, sources = [f"{begin} --method supervised{_settings(CROSS_ENTROPY)}"], ["RUN"]
     if name == "supervised":
         return lines
@@ -88,6 +89,12 @@ def commands(name: str, dataset: str, unlabelled: int = 3000) -> list[str]:
         options["gamma"] = GAMMAS["full"]
     starts = "".join(f" --start {source}" for source in sources)
     return [*lines, last + _settings(options) + starts]
+
+
+def wrapped(line: str, width: int = 88) -> str:
+    """A long command over several lines, as a shell takes it."""
+    words = textwrap.wrap(line, width, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
+    return " \\\n".join(words)
 
 
 def _settings(options: Mapping[str, Any]) -> str:

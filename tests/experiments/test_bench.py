@@ -1,5 +1,6 @@
 """One Bench: what is trained on what, and its statistics by hand."""
 
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -135,15 +136,23 @@ class TestGuide:
         seen = []
         monkeypatch.setattr(runs, "train", lambda spec, **_: seen.append(spec) or Stored(spec))
         monkeypatch.setattr(runs, "find", lambda key: Stored(seen[1 if key == "RUN2" else 0]))
-        for line in bench_guide.commands(name, "body"):
+        for line in bench_guide.commands(name, "lsp"):
             done = CliRunner().invoke(cli.app, line.split()[1:])
             assert done.exit_code == 0, done.output
-        wanted = specs("full", "body")[name]
+        wanted = specs("full", "lsp")[name]
         assert seen[-1].method == wanted.method and seen[-1].network == wanted.network
         assert seen[-1].method_options() == wanted.method_options()
         if name != "supervised":
             assert len(seen[-1].start) == len(wanted.start)
         assert (seen[-1].data.unlabelled > 0) == (wanted.data.unlabelled > 0)
+
+
+def test_long_commands_are_broken_where_a_shell_goes_on():
+    (*_, line) = bench_guide.commands("mst+dual", "mine")
+    lines = bench_guide.wrapped(line).split("\n")
+    assert len(lines) > 1 and all(len(one) <= 90 for one in lines) and all(one.endswith(" \\") for one in lines[:-1])
+    # a shell drops a backslash with its line break; shlex does not
+    assert shlex.split(bench_guide.wrapped(line).replace("\\\n", "")) == shlex.split(line)
 
 
 class Stored:
