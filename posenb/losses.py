@@ -32,6 +32,11 @@ def per_image(loss: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Callable[[Ten
     return torch.vmap(lambda pred, target, visible: loss(pred[None], target[None], visible[None]))
 
 
+def over_visible(losses: Tensor, visible: Tensor) -> Tensor:
+    """Each image's loss ``(B,)``, a mean over all its joints, as one over those ``visible (B, K)`` alone."""
+    return losses / visible.float().mean(dim=-1).clamp(min=1 / visible.shape[-1])
+
+
 def heatmap_l1(pred: Tensor, target: Tensor, visible: Tensor) -> Tensor:
     """Mean absolute error between heatmaps ``(B, K, H, W)``; otherwise as :func:`heatmap_mse`."""
     return ((pred - target).abs().mean(dim=(-2, -1)) * visible).mean()

@@ -101,6 +101,11 @@ class Step:
         """From 0 at the first step towards 1."""
         return self.number / self.budget.steps
 
+    @property
+    def pixel_generator(self) -> Generator:
+        """Fresh each time, for what is drawn pixel by pixel: each process draws for its own images."""
+        return seeded(self.seed, 2, self.number, self.fabric.global_rank)
+
     def share(self, count: int) -> slice:
         """This process's part of ``count`` samples."""
         part = count // self.fabric.world_size

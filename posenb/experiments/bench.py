@@ -21,26 +21,22 @@ from posenb.experiments import stability
 from posenb.experiments.accuracy import right
 from posenb.experiments.bench_specs import COMBINED, FEW, IMAGES, OTHER, ROWS, specs
 from posenb.experiments.cost import costs
+from posenb.experiments.feedback import image_means
 from posenb.experiments.self_adversarial import poses
 from posenb.runs import Run
 
 Array = NDArray[np.float64]
 
-METRICS = {
-    "pck": "PCK@0.2",
-    "auc": "AUC",
-    "ruc": "RUC",
-    "corrupted": "AUC, corrupted",
-    "odd": "odd limbs",
-    "swapped": "sides swapped",
-    "few": "PCK@0.2, few labels",
-}
-"""What is measured of every method; of 'odd' and 'swapped' less is better."""
+METRICS = ("pck", "auc", "ruc", "corrupted", "odd", "swapped", "few")
+"""What is measured of every method; 'corrupted' is AUC on corrupted images, 'few' PCK with few labels."""
 
-COSTS = {"flops": "arithmetic", "kept": "memory", "seconds": "time"}
+LESS_IS_BETTER = ("odd", "swapped")
+"""Of these measures."""
+
+COSTS = ("flops", "kept", "seconds")
 """What is measured of a training step, in units of supervised training's."""
 
-CARRIED = [list(METRICS).index(name) for name in ("pck", "auc", "ruc", "corrupted")]
+CARRIED = [METRICS.index(name) for name in ("pck", "auc", "ruc", "corrupted")]
 """ALL-3's columns."""
 
 AIMS = {"adversarial": "pck", "self_adversarial": "pck", "feedback": "pck", "stable": "ruc", "dual": "few"}
@@ -59,14 +55,11 @@ def measured(run: Run, few: Run | None, count: int) -> Array:
     posed = poses(run, count)
     columns = [stable.pck, stable.auc, stable.stable.mean(axis=(1, 2)), stable.corrupted_auc.mean(axis=(1, 2))]
     columns += [posed.odd, np.nan_to_num(posed.swapped)]
-    columns.append(np.full(len(posed.odd), np.nan) if few is None else _share_right(few, count))
+    if few is None:
+        columns.append(np.full(len(posed.odd), np.nan))
+    else:
+        columns.append(image_means(right(few.predictions.points, few.spec.data.load("final"))[:count]))
     return np.stack(columns, axis=1)
-
-
-def _share_right(run: Run, count: int) -> Array:
-    """The share of right joints of each image, of those with any that counts."""
-    found = right(run.predictions.points, run.spec.data.load("final"))[:count]
-    return np.nanmean(found[np.isfinite(found).any(axis=1)], axis=1)
 
 
 def trained(profile: str, dataset: str, seed: int, device: str, names: Sequence[str]) -> dict[str, Run]:
@@ -93,11 +86,11 @@ def bench(profile: str, dataset: str, seed: int, device: str = "auto", few: bool
         [measured(run, others.get(f"few, {name}"), IMAGES[profile]) for name, run in found.items()], axis=1
     )
     cost = pd.DataFrame([vars(one) for one in costs([run.spec for run in found.values()], device)], names)
-    return images, _rows(images, names).join(cost / cost.loc["supervised"])
+    return images, _rows(images.mean(axis=0), names).join(cost / cost.loc["supervised"])
 
 
-def _rows(images: Array, names: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(images.mean(axis=0), list(names), list(METRICS))
+def _rows(mean: Array, names: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(mean, list(names), list(METRICS))
 
 
 def least_gain(mean: Array, names: Sequence[str]) -> float:
@@ -107,7 +100,7 @@ def least_gain(mean: Array, names: Sequence[str]) -> float:
 
 def gains(mean: Array, names: Sequence[str]) -> dict[str, float]:
     """By method, what it gains over supervised training in what it is to raise (``AIMS``)."""
-    table = pd.DataFrame(mean, list(names), list(METRICS))
+    table = _rows(mean, names)
     return {name: float(table.loc[name, aim] - table.loc["supervised", aim]) for name, aim in AIMS.items()}
 
 
@@ -129,7 +122,7 @@ def measure_all1(profile: str, dataset: str, seed: int, device: str = "auto") ->
 
 def kept_gains(mean: Array, names: Sequence[str]) -> dict[str, float]:
     """By combination, the smaller of what it gains: in PCK over MST alone, and in RUC over its other part."""
-    table = pd.DataFrame(mean, list(names), list(METRICS))
+    table = _rows(mean, names)
     return {
         both: float(
             min(table.loc[both, "pck"] - table.loc["mst", "pck"], table.loc[both, "ruc"] - table.loc[other, "ruc"])
@@ -150,7 +143,7 @@ def measure_all2(profile: str, dataset: str, seed: int, device: str = "auto") ->
         images,
         lambda mean: min(kept_gains(mean, names).values()),
         [run.spec.key for run in found.values()],
-        {"kept": kept, "rows": _rows(images, names).to_dict(orient="index")},
+        {"kept": kept, "rows": _rows(images.mean(axis=0), names).to_dict(orient="index")},
     )
 
 

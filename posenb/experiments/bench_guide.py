@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from posenb.experiments.bench import LESS_IS_BETTER
 from posenb.experiments.bench_specs import AGENTS, CROSS_ENTROPY, ROWS
 from posenb.experiments.self_adversarial_specs import GAMMAS
 
@@ -21,8 +22,6 @@ NEEDS = {
     "swapped": "left taken for right",
 }
 """A reader's need, by the measure that tells whether it is met."""
-
-_LESS = ("odd", "swapped")
 
 
 def advice(table: pd.DataFrame, smallest: float = 0.01, price: float = 0.1) -> pd.DataFrame:
@@ -42,7 +41,7 @@ def advice(table: pd.DataFrame, smallest: float = 0.01, price: float = 0.1) -> p
     for measure, need in NEEDS.items():
         if pd.isna(table.loc["supervised", measure]):
             continue
-        gain = (table[measure] - table.loc["supervised", measure]) * (-1 if measure in _LESS else 1)
+        gain = (table[measure] - table.loc["supervised", measure]) * (-1 if measure in LESS_IS_BETTER else 1)
         gain = gain[change >= -price]
         best = str(gain.idxmax()) if gain.max() >= smallest else "supervised"
         found.append(

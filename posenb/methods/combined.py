@@ -21,7 +21,7 @@ from posenb.methods.base import Method, Setting
 from posenb.methods.heads import reset_heads
 from posenb.methods.semi_supervised import SemiSupervised
 from posenb.methods.stable_heatmaps import StableAnswers, StableObjective
-from posenb.training import Step, seeded
+from posenb.training import Step
 
 # rivals that change the images or the weights of a step, which here belongs to the other method
 _WHOLE_STEP = ("at", "patch_gaussian", "lipschitz")
@@ -131,6 +131,4 @@ class StableAdversarialAugmentation(StableAnswers, AdversarialAugmentation):
 def _with_copies(objective: StableObjective, images: Tensor, step: Step) -> Tensor:
     """Images, and behind them their perturbed copies where stability is trained."""
     images = images.clamp(0, 1)
-    # what is drawn pixel by pixel is drawn by each process for its own images
-    generator = seeded(step.seed, 2, step.number, step.fabric.global_rank)
-    return torch.cat([images, *objective.copies(images, generator)])
+    return torch.cat([images, *objective.copies(images, step.pixel_generator)])

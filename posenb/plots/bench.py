@@ -13,12 +13,10 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from posenb.experiments.bench import COSTS, METRICS
+from posenb.experiments.bench import COSTS, LESS_IS_BETTER, METRICS
 from posenb.experiments.bench_specs import COMBINED, ROWS
 from posenb.plots.style import LEFT, MIDDLE, RIGHT, house_style
 
-# what is better the lower it is
-_LESS = ("odd", "swapped")
 _BETTER_WORSE = LinearSegmentedColormap.from_list("better_worse", [RIGHT, "#ffffff", LEFT])
 _HEADS = {
     "pck": "PCK\n@0.2",
@@ -69,7 +67,7 @@ def _matrix(axes: Axes, rows: pd.DataFrame) -> None:
                 fill: Any = str(1 - 0.4 * min(1.0, max(0.0, (value - 1) / 5)))
                 text = f"{value:.1f}\N{MULTIPLICATION SIGN}"
             else:
-                gain = float(change.loc[name, column]) * (-1 if column in _LESS else 1)
+                gain = float(change.loc[name, column]) * (-1 if column in LESS_IS_BETTER else 1)
                 fill, text = _BETTER_WORSE(0.5 + 0.38 * gain / widest), f"{value:.2f}".removeprefix("0")
             axes.add_patch(Rectangle((left, y), 1, 1, facecolor=fill, edgecolor="w", linewidth=1.5))
             axes.text(left + 0.5, y + 0.5, text, ha="center", va="center", fontsize=8.5)

@@ -15,7 +15,7 @@ from posenb import augment
 from posenb.augment import Draw, Sample
 from posenb.data.dataset import Batch
 from posenb.heatmaps import gaussian
-from posenb.losses import heatmap_mse, per_image, soft_cross_entropy
+from posenb.losses import heatmap_mse, over_visible, per_image, soft_cross_entropy
 from posenb.methods.base import Method, Setting
 from posenb.models import augmenter
 from posenb.training import Step
@@ -81,7 +81,7 @@ def difficulty(method: Any, maps: Sequence[Tensor], sample: Sample) -> Tensor:
     best = method.target(sample)
     best = best if method.options.loss == "mse" else best.clamp(min=1e-30).log()
     above = (image_losses(method, maps, sample) - image_losses(method, [best], sample)).clamp(min=0)
-    return above / sample.visible.float().mean(dim=-1).clamp(min=1 / sample.visible.shape[-1])
+    return over_visible(above, sample.visible)
 
 
 @contextmanager

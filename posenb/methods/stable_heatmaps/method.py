@@ -15,7 +15,7 @@ from posenb.methods.base import Method, Setting
 from posenb.methods.heads import reset_heads, take_over_body
 from posenb.methods.stable_heatmaps.objective import StableObjective
 from posenb.methods.stable_heatmaps.options import Options
-from posenb.training import Step, seeded
+from posenb.training import Step
 
 
 class StableAnswers(Method):
@@ -72,8 +72,7 @@ class StableHeatmaps(StableAnswers):
         o, objective = self.options, self.objective
         batch = step.batch(data["train"])
         sample = augment.apply(batch, step.draw(o.augmentation), self.setting.size, self.setting.skeleton)
-        # what is drawn pixel by pixel is drawn by each process for its own images
-        generator = seeded(step.seed, 2, step.number, step.fabric.global_rank)
+        generator = step.pixel_generator
         images = self.replaced(sample._replace(images=sample.images.clamp(0, 1)), step, generator)
         seen = torch.cat([images, *objective.copies(images, generator)])
         stacks = objective.enlarge(step.forward(self.network, seen))

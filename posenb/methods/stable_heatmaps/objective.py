@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from posenb import augment, corruptions, rivals
 from posenb.heatmaps import gaussian, highly_differentiated, log_rcc, rcc
-from posenb.losses import heatmap_l1, heatmap_mse, maximum_stability, per_image, weighted_cross_entropy
+from posenb.losses import heatmap_l1, heatmap_mse, maximum_stability, over_visible, per_image, weighted_cross_entropy
 from posenb.methods.stable_heatmaps.options import Options
 
 
@@ -109,8 +109,7 @@ class StableObjective:
         if o.probabilities:
             best = target / target.sum(dim=(-2, -1), keepdim=True).clamp(min=1e-12)
             above = above - losses(best.clamp(min=1e-30).log(), target, sample.visible)
-        share = sample.visible.float().mean(dim=-1)
-        return above.clamp(min=0) / share.clamp(min=1 / sample.visible.shape[-1])
+        return over_visible(above.clamp(min=0), sample.visible)
 
     def read(self, raw: Tensor, correlated: bool) -> Tensor:
         """What the main loss sees: log-probabilities with HDHR, else the map; through RCC or not."""
