@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from posenb.claims.judging import NOT_JUDGED
+from posenb.claims.judging import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, REPRODUCED
 from posenb.claims.records import problem, records
 from posenb.claims.registry import CLAIMS
 
@@ -20,6 +20,7 @@ PAPERS = {
     "ALL": "all methods together",
 }
 NOT_MEASURED, STALE = "not measured", "stale"
+_ORDER = [REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, STALE, NOT_JUDGED]
 
 
 def rows() -> pd.DataFrame:
@@ -63,6 +64,18 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "commit": (record["provenance"]["commit"] or "")[:7],
         "problem": why,
     }
+
+
+def balance() -> str:
+    """How many claims were measured, and came out how: a line for synthetic people, and one for real ones."""
+    table, lines = verdicts(), []
+    for name, column in table.items():
+        measured = column[column != NOT_MEASURED]
+        counts = measured.value_counts().reindex(_ORDER).dropna().astype(int)
+        found = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        where = "LSP" if name == "lsp" else f"{name} people"
+        lines.append(f"{where}: {len(measured)} of {len(column)} claims measured" + f"; {found}" * bool(found))
+    return "\n".join(lines)
 
 
 def verdicts() -> pd.DataFrame:

@@ -14,7 +14,8 @@ CLAIMS = (
         "SSL-1",
         _CHAPTER,
         "Consistency training with teacher and student views from the same distribution collapses: the response on "
-        "unlabelled images falls, and accuracy ends below that of labels alone.",
+        "unlabelled images falls, and accuracy ends below that of labels alone. (Here with lambda 30; the paper has 1, "
+        "which is SSL-2's question.)",
         "Xie et al. 2021, supplement, Table 9: COCO, 1K labels, AP .8 against 31.5",
         f"{_MEASURES}:measure_ssl1",
         specs_by=_SPECS,

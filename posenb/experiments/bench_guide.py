@@ -25,7 +25,9 @@ NEEDS = {
 
 
 def advice(table: pd.DataFrame, smallest: float = 0.01, price: float = 0.1) -> pd.DataFrame:
-    """For each of ``NEEDS`` that was measured the method that meets it best, and what it does to accuracy and costs.
+    """For each of ``NEEDS`` that was measured the method to take, and what it does to accuracy and costs.
+
+    Of the methods that come within ``smallest`` of the best it is the one with the least arithmetic.
 
     Args:
         table: one data set's rows of :func:`posenb.experiments.bench.table`.
@@ -43,7 +45,8 @@ def advice(table: pd.DataFrame, smallest: float = 0.01, price: float = 0.1) -> p
             continue
         gain = (table[measure] - table.loc["supervised", measure]) * (-1 if measure in LESS_IS_BETTER else 1)
         gain = gain[change >= -price]
-        best = str(gain.idxmax()) if gain.max() >= smallest else "supervised"
+        good = gain.index[gain >= max(gain.max() - smallest, smallest)]
+        best = str(table.loc[good, "flops"].idxmin()) if len(good) else "supervised"
         found.append(
             {
                 "need": need,
@@ -91,9 +94,11 @@ def commands(name: str, dataset: str, labels: int = 500, unlabelled: int = 3000)
 
 
 def wrapped(line: str, width: int = 88) -> str:
-    """A long command over several lines, as a shell takes it."""
-    words = textwrap.wrap(line, width, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
-    return " \\\n".join(words)
+    """A long command over several lines, as a shell takes it; an option and its value stay on one."""
+    first, *options = line.split(" --")
+    whole = " ".join([first, *("--" + option.replace(" ", "\N{NO-BREAK SPACE}") for option in options)])
+    rows = textwrap.wrap(whole, width, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
+    return " \\\n".join(rows).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _settings(options: Mapping[str, Any]) -> str:

@@ -52,6 +52,18 @@ CONTEXT: dict[str, Mapping[str, Any]] = {
 }
 """What else is compared, and what others do with unlabelled images."""
 
+TITLES = {
+    "supervised": "labels alone",
+    "same": f"same distribution, λ = {WEIGHT:g}",
+    "easy-hard": "easy-hard, λ = 1",
+    "dual": "dual networks",
+    "lambda 1": "same distribution, λ = 1",
+    "easy-hard, heavy": f"easy-hard, λ = {WEIGHT:g}",
+    "dual+cutout": "dual, Joint Cutout",
+    "dual+randaugment": "dual, RandAugment",
+}
+"""How figures and tables call the runs."""
+
 # another seed of weights and order, for the second of two networks
 _SECOND = 1000
 # where SSL-8's unlabelled images come from

@@ -36,7 +36,8 @@ _HEADS = {
 def side_by_side(table: pd.DataFrame) -> Figure:
     """Every method by every measure; a cell's colour says how it differs from supervised training.
 
-    Blue is better and orange worse, by as much as the column's largest difference allows; costs are multiples.
+    Blue is better and orange worse, by as much as the column's largest difference allows; costs are multiples. A
+    measure that no row has is left out.
 
     Args:
         table: of :func:`posenb.experiments.bench.table`, index (data set, row).
@@ -53,7 +54,8 @@ def side_by_side(table: pd.DataFrame) -> Figure:
 def _matrix(axes: Axes, rows: pd.DataFrame) -> None:
     gap = 0.25  # between measures and costs
     change = rows - rows.loc["supervised"]
-    for x, column in enumerate([*METRICS, *COSTS]):
+    columns = [column for column in (*METRICS, *COSTS) if rows[column].notna().any()]
+    for x, column in enumerate(columns):
         left = x + gap * (column in COSTS)
         axes.text(left + 0.5, -0.15, _HEADS[column], ha="center", va="bottom", fontsize=8)
         widest = max(float(change[column].abs().max()), 1e-9)
@@ -74,7 +76,7 @@ def _matrix(axes: Axes, rows: pd.DataFrame) -> None:
     for y, name in enumerate(rows.index):
         axes.text(-0.5, y + 0.5, ROWS[str(name)].label, ha="right", va="center", fontsize=8.5)
         axes.text(-0.1, y + 0.5, str(y + 1), ha="right", va="center", fontsize=8.5, color="0.45")
-    width = len(METRICS) + len(COSTS) + gap
+    width = len(columns) + gap
     first = list(rows.index).index(next(iter(COMBINED)))
     for y in (2, first):
         axes.plot([-4.6, width], [y, y], color="0.4", linewidth=0.8)
@@ -110,15 +112,20 @@ def accuracy_and_stability(table: pd.DataFrame) -> Figure:
 
 
 def _number(axes: Axes, x: Sequence[float], y: Sequence[float], first: int = 1, fontsize: float = 8) -> None:
-    """Write each dot's number beside it; dots that lie close together share one label."""
-    reach = 0.07 * np.array([max(np.ptp(x), 1e-9), max(np.ptp(y), 1e-9)])
-    dots, left = np.stack([x, y], axis=1), list(range(len(x)))
+    """Write each dot's number beside it; the numbers of dots that lie close together stand around them."""
+    reach = np.array([max(np.ptp(x), 1e-9), max(np.ptp(y), 1e-9)])
+    dots, left = np.stack([x, y], axis=1) / reach, list(range(len(x)))
     while left:
-        near = [k for k in left if (np.abs(dots[k] - dots[left[0]]) <= reach).all()]
-        text = ", ".join(str(k + first) for k in near)
-        # on the right of the rightmost one, so that no dot is covered
-        at = dots[max(near, key=lambda k: dots[k, 0])]
-        axes.annotate(text, tuple(at), xytext=(5, 3), textcoords="offset points", fontsize=fontsize)
+        near = [k for k in left if (np.abs(dots[k] - dots[left[0]]) <= 0.07).all()]
+        away = dots[near] - dots[near].mean(axis=0)
+        angles = np.arctan2(away[:, 1], away[:, 0]) if len(near) > 1 else np.array([np.pi / 6])
+        # in the order in which the dots stand around their middle, but evenly, so that no two numbers meet
+        for place, member in enumerate(angles.argsort()):
+            angle = angles.min() + 2 * np.pi * place / len(near)
+            offset = (1.2 * fontsize * np.cos(angle), 1.2 * fontsize * np.sin(angle))
+            at = x[near[member]], y[near[member]]
+            how = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": fontsize}
+            axes.annotate(str(near[member] + first), at, xytext=offset, **how)
         left = [k for k in left if k not in near]
 
 

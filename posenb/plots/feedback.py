@@ -28,20 +28,22 @@ from posenb.plots.style import (
 
 
 @house_style
-def trajectories(data: PoseDataset, points: Tensor, index: Sequence[int], side: float = 1.1) -> Figure:
+def trajectories(data: PoseDataset, points: Tensor, chosen: Mapping[str, int], side: float = 1.1) -> Figure:
     """From the mean pose step by step to the last guess, and the label: a row an image (IEF paper, Fig. 5).
 
     Args:
         data: N images with their labels.
         points: guesses ``(T + 1, N, K, 2)``.
-        index: which images.
+        chosen: the numbers of images, by the names of their rows.
         side: inches a picture.
     """
     data = data.cropped()
     steps = len(points)
-    figure, axes = grid(len(index) * (steps + 1), steps + 1, side)
+    figure, axes = grid(len(chosen) * (steps + 1), steps + 1, side)
     titles = ["mean pose", *(f"step {t}" for t in range(1, steps)), "label"]
-    for row, sample in enumerate(index):
+    for row, (name, sample) in enumerate(chosen.items()):
+        first, beside = axes[row * (steps + 1)], {"rotation": 90, "ha": "right", "va": "center", "fontsize": 8.5}
+        first.text(-0.05, 0.5, name, transform=first.transAxes, **beside)
         for column, title in enumerate(titles):
             cell = axes[row * (steps + 1) + column]
             label = column == steps
@@ -103,15 +105,19 @@ def walks(
 @house_style
 def steps_by_joint(curves: Mapping[str, Sequence[float]], trained: int) -> Figure:
     """PCK over correction steps, a line a kind of joint (IEF paper, Fig. 3); grey beyond the trained steps."""
-    figure, axes = plt.subplots(figsize=(6.2, 3.0))
-    colours = sns.color_palette("husl", len(curves))
-    order = sorted(curves, key=lambda name: -curves[name][trained])
-    for colour, name in zip(colours, order, strict=True):
-        axes.plot(curves[name], "o-", markersize=3, color=colour, label=name.replace("_", " "))
+    figure, axes = plt.subplots(figsize=(6.2, 3.2))
     steps = len(next(iter(curves.values())))
+    order = sorted(curves, key=lambda name: curves[name][-1])
+    ends = np.array([curves[name][-1] for name in order])
+    rows = 0.055 * np.arange(len(order))  # names stand at their lines' ends, this far apart at least
+    places = np.maximum.accumulate(ends - rows) + rows
+    for colour, name, end, place in zip(sns.color_palette("husl", len(order)), order, ends, places, strict=True):
+        axes.plot(curves[name], "o-", markersize=3, color=colour, label=name.replace("_", " "))
+        leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 2}
+        how = {"va": "center", "fontsize": 8, "arrowprops": leader, "annotation_clip": False}
+        axes.annotate(name.replace("_", " "), (steps - 1, end), (steps - 0.65, place), **how)
     axes.axvspan(trained, steps - 1, color=MIDDLE, alpha=0.15, linewidth=0)
     axes.set(xlabel="correction steps", ylabel="PCK@0.2", xlim=(0, steps - 1), ylim=(0, 1), xticks=range(steps))
-    figure.legend(loc="outside right center", fontsize=8)
     return figure
 
 
@@ -149,20 +155,23 @@ def correction_fields(
     labels: Tensor,
     length: float,
 ) -> Figure:
-    """Arrows: where a joint put at that place would be moved to. A row a run, a panel a joint; the ring is its label.
+    """Arrows: how a joint put at that place would be moved. A row a run, a panel a joint; the ring is its label.
+
+    The longest arrow of all is drawn from place to place; colours say how long a correction is.
 
     Args:
         image: ``(3, H, W)`` in [0, 1].
         names: of J joints.
         fields: of each run, for each joint, places and corrections ``(side, side, 2)`` in pixels.
         labels: ``(J, 2)``.
-        length: L in pixels, the end of the colour scale.
+        length: L in pixels, the unit of the colour scale.
     """
     shape = (len(fields), len(names))
     figure, axes = plt.subplots(*shape, figsize=(1.9 * shape[1] + 0.9, 1.95 * shape[0]), squeeze=False)
     height, width = image.shape[-2:]
     ring = {"markerfacecolor": "none", "markeredgecolor": "#d55e00", "markeredgewidth": 1.8}
     drawn = None
+    longest = max(float(moves.norm(dim=-1).max()) for of_run in fields.values() for _, moves in of_run)
     for cell, name in zip(axes[0], names, strict=True):
         cell.set_title(name.replace("_", " "), fontsize=9)
     for row, (run, of_run) in zip(axes, fields.items(), strict=True):
@@ -170,8 +179,10 @@ def correction_fields(
         for cell, (places, moves), label in zip(row, of_run, labels, strict=True):
             cell.imshow(picture(image), alpha=0.4)
             (x, y), (dx, dy) = (part.flatten(0, 1).T.numpy() for part in (places - 0.5, moves))
-            how = {"angles": "xy", "scale_units": "xy", "scale": 1.0, "width": 0.009, "headwidth": 4}
-            drawn = cell.quiver(x, y, dx, dy, np.hypot(dx, dy) / length, cmap="viridis", clim=(0, 1), **how)
+            apart = float(places[0, 1, 0] - places[0, 0, 0])
+            how = {"angles": "xy", "scale_units": "xy", "scale": longest / apart, "width": 0.009, "headwidth": 3.5}
+            colours = {"cmap": "viridis", "clim": (0, longest / length)}
+            drawn = cell.quiver(x, y, dx, dy, np.hypot(dx, dy) / length, **colours, **how)
             cell.plot(*(label - 0.5).tolist(), "o", markersize=9, **ring)
             cell.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
     if drawn is not None:

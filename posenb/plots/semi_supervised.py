@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from posenb.experiments.semi_supervised_specs import TITLES
 from posenb.plots.style import ANSWER, LEFT, MIDDLE, RIGHT, house_style, picture
 
 COLOURS = {
@@ -28,17 +29,6 @@ COLOURS = {
     "lambda 1": "#f2c46d",
     "easy-hard, heavy": "#7fb8dd",
 }
-NAMES = {
-    "supervised": "labels alone",
-    "same": "same distribution",
-    "easy-hard": "easy teacher, hard student",
-    "dual": "dual networks",
-    "lambda 1": "same distribution, $\\lambda$ = 1",
-    "easy-hard, heavy": "easy-hard, large $\\lambda$",
-    "dual+cutout": "dual, Joint Cutout",
-    "dual+randaugment": "dual, RandAugment",
-}
-"""How figures call the runs."""
 
 
 @house_style
@@ -53,7 +43,7 @@ def film_strip(images: Tensor, films: Mapping[str, tuple[Sequence[int], Tensor]]
     figure, axes = plt.subplots(len(films), shown + 1, figsize=(1.05 * (shown + 1), 1.32 * len(films)), squeeze=False)
     for row, (name, (steps, maps)) in zip(axes, films.items(), strict=True):
         row[0].imshow(picture(images), interpolation="lanczos")
-        row[0].set_title(NAMES.get(name, name), fontsize=8, loc="left").set_in_layout(False)
+        row[0].set_title(TITLES.get(name, name), fontsize=8, loc="left").set_in_layout(False)
         chosen = np.unique(np.linspace(0, len(steps) - 1, shown).round().astype(int))
         for cell, k in zip(row[1:], chosen, strict=False):
             cell.imshow(maps[k].clamp(min=0).numpy(), cmap="magma", vmin=0, vmax=1)
@@ -67,7 +57,7 @@ def film_strip(images: Tensor, films: Mapping[str, tuple[Sequence[int], Tensor]]
 
 def _by_name(axes: Axes, steps: Mapping[str, Sequence[int]], values: Mapping[str, Sequence[float]]) -> None:
     for name, line in values.items():
-        axes.plot(steps[name], line, "o-", markersize=3, color=COLOURS.get(name), label=NAMES.get(name, name))
+        axes.plot(steps[name], line, "o-", markersize=3, color=COLOURS.get(name), label=TITLES.get(name, name))
 
 
 @house_style
@@ -131,7 +121,7 @@ def grouped_bars(values: Mapping[str, Mapping[str, float]], label: str) -> Figur
             axes.text(x, y + 0.01, f"{y:.2f}", ha="center", fontsize=7.5)
     axes.set(
         xticks=range(len(names)),
-        xticklabels=[NAMES.get(n, n).replace(", ", ",\n") for n in names],
+        xticklabels=[TITLES.get(n, n).replace(", ", ",\n") for n in names],
         ylabel=label,
         ylim=(0, 1.08),
     )
@@ -167,7 +157,7 @@ def label_counts(records: Sequence[Mapping[str, Any]]) -> Figure:
             names = [f"labels {number}, {kind}" for number in range(1, len(counts) + 1)]
             for cell, field in zip(row, ("response", "pck"), strict=True):
                 ends = np.array([[of_seed[field][name][-1] for name in names] for of_seed in record["curves"]])
-                cell.plot(counts, ends.mean(axis=0), "-", color=COLOURS[kind], label=NAMES[kind])
+                cell.plot(counts, ends.mean(axis=0), "-", color=COLOURS[kind], label=TITLES[kind])
                 cell.plot(np.broadcast_to(counts, ends.shape).T, ends.T, "o", markersize=3, color=COLOURS[kind])
         for cell, said in zip(row, (f"response, {record['dataset']}", "PCK@0.2"), strict=True):
             cell.set(xlabel="labelled images", ylabel=said, ylim=(0, 1), xscale="log", xticks=counts)

@@ -48,6 +48,15 @@ def test_synthetic_people_and_real_ones_are_columns(home):
     assert len(axes.patches) == 2 * len(claims.CLAIMS)
 
 
+def test_the_balance_counts_what_was_measured(home):
+    home("SHR-3", "hand")
+    home("SHR-2", "hand", mean=0.0, values=[0.5, 0.0, -0.5], interval=[-1.2, 1.2], verdict="inconclusive")
+    first, second = scorecard.balance().splitlines()
+    count = len(claims.CLAIMS)
+    assert first == f"synthetic people: 2 of {count} claims measured; 1 reproduced, 1 inconclusive"
+    assert second == f"LSP: 0 of {count} claims measured"
+
+
 def test_the_json_lists_every_claim_with_its_records(home):
     home("SHR-3", "hand")
     found = {claim.id: claims.summary(claim) for claim in claims.CLAIMS.values()}

@@ -56,9 +56,22 @@ def test_gains_of_both_data_sets_are_axes():
     assert "body" in figure.axes[0].get_xlabel() and "lsp" in figure.axes[0].get_ylabel()
 
 
-def test_dots_that_lie_close_together_share_a_label():
+def test_numbers_of_dots_that_lie_close_together_keep_apart():
     rows = table()
-    rows.loc[("body", "dual"), ["pck", "ruc"]] = rows.loc[("body", "mst"), ["pck", "ruc"]]
+    for name in ("dual", "mst+dual"):
+        rows.loc[("body", name), ["pck", "ruc"]] = rows.loc[("body", "mst"), ["pck", "ruc"]]
     (axes,) = plots.accuracy_and_stability(rows).axes
-    words = [text.get_text() for text in axes.texts if text.get_text()]
-    assert sorted(words) == sorted([*"123468", "9", "10", "5, 7"])
+    numbers = {text.get_text(): text for text in axes.texts if text.get_text()}
+    assert sorted(numbers) == sorted(str(k + 1) for k in range(len(ROWS)))
+    order = list(ROWS)
+    offsets = [numbers[str(order.index(name) + 1)].get_position() for name in ("mst", "dual", "mst+dual")]
+    apart = [np.hypot(a[0] - b[0], a[1] - b[1]) for a in offsets for b in offsets if a is not b]
+    assert min(apart) > 8  # points: wider than a number
+
+
+def test_a_measure_that_no_row_has_is_left_out():
+    rows = table()
+    rows["few"] = np.nan
+    (axes,) = plots.side_by_side(rows).axes
+    words = [text.get_text() for text in axes.texts]
+    assert not any("few" in word for word in words) and "memory" in words

@@ -20,8 +20,9 @@ def walk():
 
 def test_trajectories_are_a_row_an_image_from_mean_pose_to_label(walk):
     data, points = walk
-    figure = plots.trajectories(data, points, [2, 0])
+    figure = plots.trajectories(data, points, {"turned": 2, "failure": 0})
     assert len(figure.axes) == 2 * 5
+    assert [figure.axes[k].texts[0].get_text() for k in (0, 5)] == ["turned", "failure"]
     assert [axes.get_title() for axes in figure.axes[:5]] == ["mean pose", "step 1", "step 2", "step 3", "label"]
     drawn = [np.asarray(figure.axes[k].collections[1].get_offsets()) for k in (0, 3, 4, 8)]
     assert np.allclose(drawn[0], 15.5)
@@ -41,8 +42,19 @@ def test_walks_draw_the_way_as_far_as_it_went(walk):
 def test_lines_over_steps():
     figure = plots.steps_by_joint({"knee": [0.1, 0.5, 0.6], "head_top": [0.2, 0.7, 0.9]}, 1)
     lines = figure.axes[0].get_lines()
-    assert [line.get_label() for line in lines] == ["head top", "knee"]  # the best first
-    assert lines[1].get_ydata().tolist() == [0.1, 0.5, 0.6]
+    assert [line.get_label() for line in lines] == ["knee", "head top"]  # from the bottom up
+    assert lines[0].get_ydata().tolist() == [0.1, 0.5, 0.6]
+    names = [text.get_text() for text in figure.axes[0].texts]
+    assert names == ["knee", "head top"]
+
+
+def test_names_at_the_ends_of_lines_keep_apart():
+    figure = plots.steps_by_joint({"a": [0.5, 0.5], "b": [0.5, 0.501], "c": [0.5, 0.502], "d": [0.5, 0.9]}, 1)
+    heights = [text.get_position()[1] for text in figure.axes[0].texts]
+    assert min(np.diff(heights)) >= 0.05 and heights[0] == 0.5 and heights[-1] == 0.9
+
+
+def test_a_level_for_what_takes_one_step():
     drift = plots.drift({"ief": [0.1, 0.5], "no_fpc": [0.1, 0.4], "direct": [0.45]}, 1)
     assert [line.get_label() for line in drift.axes[0].get_lines()] == ["with FPC", "without FPC", "direct prediction"]
     assert drift.axes[0].get_lines()[2].get_ydata() == [0.45, 0.45]

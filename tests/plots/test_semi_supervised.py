@@ -33,7 +33,7 @@ def test_response_and_accuracy_stand_side_by_side():
     )
     figure = plots.collapse_curves(dict.fromkeys(response, STEPS), response, pck)
     left, right = (drawn(axes) for axes in figure.axes)
-    assert left["same distribution"] == [0.2, 0.1, 0.05] and right["labels alone"] == [0.1] * 3
+    assert left["same distribution, λ = 30"] == [0.2, 0.1, 0.05] and right["labels alone"] == [0.1] * 3
 
 
 def test_a_line_a_weight():
