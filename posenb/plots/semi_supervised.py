@@ -94,7 +94,7 @@ def scattered_peaks(answers: Mapping[float, Tensor], heights: Mapping[float, Seq
 
 @house_style
 def paired_views(pictures: Sequence[tuple[str, Tensor]], maps: Sequence[tuple[str, Tensor]]) -> Figure:
-    """Views of one image ``(3, H, W)`` in [0, 1], and below them maps ``(h, w)``, or None for an empty place."""
+    """Views of one image ``(3, H, W)`` in [0, 1], and below them maps ``(h, w)``, grey where they are NaN."""
     figure, axes = plt.subplots(2, len(pictures), figsize=(1.32 * len(pictures), 2.95), squeeze=False)
     for row, cells in zip(axes, (pictures, maps), strict=True):
         for cell in row:
@@ -103,7 +103,8 @@ def paired_views(pictures: Sequence[tuple[str, Tensor]], maps: Sequence[tuple[st
             if content.ndim == 3:
                 cell.imshow(picture(content), interpolation="lanczos", vmin=0, vmax=1)
             else:
-                cell.imshow(content.clamp(min=0).numpy(), cmap="magma", vmin=0, vmax=1)
+                colours = plt.get_cmap("magma").with_extremes(bad="0.6")
+                cell.imshow(content.clamp(min=0).numpy(), cmap=colours, vmin=0, vmax=1)
             cell.set_title(title, fontsize=7.5)
     return figure
 
