@@ -45,7 +45,7 @@ class Table(StrEnum):
 
 Dataset = Annotated[str, typer.Option(help="body, hand, scene (synthetic), or a real one that `posenb data` prepared.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Seed = Annotated[int, typer.Option(help="Of weights, order and augmentation.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation.")]
 
 
 def _version(wanted: bool) -> None:
@@ -121,9 +121,9 @@ def train(
     ),
     steps: Annotated[int, typer.Option(min=1)] = 1500,
     batch: Annotated[int, typer.Option(min=1)] = 32,
-    size: Annotated[int, typer.Option(help="Side of the input in pixels.")] = 64,
+    size: Annotated[int, typer.Option(min=16, help="Side of the input in pixels.")] = 64,
     samples: Annotated[
-        int | None, typer.Option(help="Training samples; none: all of a real set, 3,000 synthetic.")
+        int | None, typer.Option(min=1, help="Training samples; none: all of a real set, 3,000 synthetic.")
     ] = None,
     unlabelled: Annotated[
         int, typer.Option(min=0, help="Further samples without their labels, such as semi_supervised reads.")
@@ -153,7 +153,7 @@ def train(
     from posenb import data, runs
     from posenb.spec import Budget, Data, Network, Spec
 
-    count = samples or (3000 if dataset in data.SYNTHETIC else None)
+    count = 3000 if samples is None and dataset in data.SYNTHETIC else samples
     try:
         spec = Spec(
             method=method,
@@ -189,12 +189,16 @@ def evaluate(
     device: Device = "cpu",
 ) -> None:
     """Score a run on a data set; joints are matched by their names."""
-    from posenb import data, evaluation, runs
+    from posenb import data, evaluation, runs, training
 
     found = runs.find(run)
-    some = data.load(dataset or found.spec.data.name, split, count=samples, size=found.spec.data.size)
-    method = found.method.to(device)
-    pred = evaluation.predict(method, some, device, flip=flip)
+    own, place = found.spec.data, training.make_fabric("32-true", device, 1).device
+    options = own.options if dataset in ("", own.name) else {}  # such as a difficulty: of its own data set
+    some = data.load(dataset or own.name, split, count=samples, size=own.size, **options)
+    method = found.method.to(place)
+    if not set(some.skeleton.joints) & set(method.setting.skeleton.joints):
+        raise UserError(f"{dataset} has no joint of the run's joint set: evaluate it on {own.name}")
+    pred = evaluation.predict(method, some, place, flip=flip)
     _print_run(found.spec.key, evaluation.score(pred, some.as_skeleton(method.setting.skeleton)))
 
 
@@ -285,6 +289,8 @@ def _settings(words: list[str] | None) -> dict[str, Any]:
         place = settings
         for part in outer:
             place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise UserError(f"{part} is given a value, and an option of its own, {name}")
         place[last] = value
     return settings
 

@@ -28,6 +28,17 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.{os.getpid()}.partial")
 
 
+def being_written(partial: Path) -> bool:
+    """Whether the process of a :func:`partial_path` still runs, on this machine."""
+    try:
+        os.kill(int(partial.name.split(".")[-2]), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError, IndexError):
+        return False
+    return True
+
+
 def save_text(text: str, path: Path) -> None:
     """Write text so that ``path`` holds either all of the old or all of the new."""
     partial = partial_path(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from posenb.data.crops import crop
+from posenb.data.people import ABOUT_BOX
 from posenb.errors import UserError
 from posenb.files import partial_path, save_json, save_text
 from posenb.methods.base import Method
@@ -99,8 +101,8 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
         with path.open(newline="", encoding="utf-8") as file:
             for number, row in enumerate(csv.DictReader(file), start=2):
                 x, y, width, height = (float(row[name]) for name in ("x", "y", "width", "height"))
-                if not (width > 0 and height > 0):
-                    raise UserError(f"{path}, line {number}: a box needs width and height above 0")
+                if not (width > 0 and height > 0 and np.isfinite([x, y, width, height]).all()):
+                    raise UserError(f"{path}, line {number}: a box needs numbers, and width and height above 0")
                 boxes.setdefault(row["image"], []).append((x, y, width, height))
     except OSError:
         raise UserError(f"{path} cannot be read") from None
@@ -110,7 +112,7 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
 
 
 @torch.inference_mode()
-def poses(method: Method, frame: Frame, boxes: Sequence[Box], paths: bool = False) -> list[Pose]:
+def poses(method: Method, frame: Frame, boxes: Sequence[Box], paths: bool = False, about: float = 1.0) -> list[Pose]:
     """The pose in each box (x, y, width, height) of a picture; the crop is the square about it, borders repeated.
 
     Args:
@@ -118,12 +120,21 @@ def poses(method: Method, frame: Frame, boxes: Sequence[Box], paths: bool = Fals
         frame: the picture.
         boxes: tight boxes of people, or the whole picture where one person fills it.
         paths: also the way to each pose, where the method has a ``trajectory``, as error feedback has.
+        about: the crop's side, in longer sides of a box; training samples have ``data.people.ABOUT_BOX``.
+
+    Raises:
+        UserError: for a box outside of the picture.
     """
+    far, deep = frame.pixels.shape[1::-1]
     rows, columns = method.setting.size
     trajectory = getattr(method, "trajectory", None) if paths else None
     found = []
     for x, y, width, height in boxes:
-        unit = max(width / columns, height / rows)
+        if not (x < far and y < deep and x + width > 0 and y + height > 0):
+            raise UserError(
+                f"{frame.name}: the box at ({x:g}, {y:g}) lies outside of the picture of {far} x {deep} pixels"
+            )
+        unit = about * max(width / columns, height / rows)
         corner = np.array([x + width / 2 - unit * columns / 2, y + height / 2 - unit * rows / 2])
         pixels = torch.from_numpy(crop(frame.pixels, corner, unit, (rows, columns)).copy())
         image = pixels.permute(2, 0, 1)[None]
@@ -163,13 +174,15 @@ def overlay(frame: Frame, found: Sequence[Pose], skeleton: Skeleton) -> NDArray[
 
 def write_csv(found: Sequence[Pose], skeleton: Skeleton, path: Path) -> None:
     """A row a person and joint: image, person, joint, x, y, score."""
-    lines = ["image,person,joint,x,y,score"]
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["image", "person", "joint", "x", "y", "score"])
     count: dict[str, int] = {}
     for pose in found:
         person = count[pose.name] = count.get(pose.name, -1) + 1
         for joint, (x, y), score in zip(skeleton.joints, pose.points, pose.scores, strict=True):
-            lines.append(f'"{pose.name}",{person},{joint},{x:.2f},{y:.2f},{score:.4f}')
-    save_text("\n".join(lines) + "\n", path)
+            rows.writerow([pose.name, person, joint, f"{x:.2f}", f"{y:.2f}", f"{score:.4f}"])
+    save_text(text.getvalue(), path)
 
 
 def coco(found: Sequence[Pose], skeleton: Skeleton) -> dict[str, Any]:
@@ -219,17 +232,21 @@ def run(
 
     Returns:
         how many poses were found.
+
+    Raises:
+        UserError: for a source that cannot be read, a box outside of its picture, or boxes of other pictures only.
     """
     skeleton = method.setting.skeleton
     out.mkdir(parents=True, exist_ok=True)
     found: list[Pose] = []
+    drawn: set[str] = set()
     writer = None
     film = source.suffix.lower() in VIDEOS
     partial = partial_path(out / f"{source.stem}.mp4").with_suffix(".partial.mp4")
     for frame in tqdm(frames(source), unit="img", disable=None):
         height, width = frame.pixels.shape[:2]
         wanted = [(0, 0, width, height)] if boxes is None else boxes.get(frame.name, ())
-        here = poses(method, frame, wanted, paths=overlays)
+        here = poses(method, frame, wanted, paths=overlays, about=1.0 if boxes is None else ABOUT_BOX)
         found += here
         if overlays and film:
             if writer is None:
@@ -239,10 +256,15 @@ def run(
         elif overlays:
             good, data = cv2.imencode(".png", overlay(frame, here, skeleton))
             if good:
-                (out / f"{Path(frame.name).stem}.pose.png").write_bytes(data.tobytes())
+                # a.png and a.jpg must not draw into one file
+                name = frame.name if Path(frame.name).stem in drawn else Path(frame.name).stem
+                drawn.add(Path(frame.name).stem)
+                (out / f"{name}.pose.png").write_bytes(data.tobytes())
     if writer is not None:
         writer.release()
         partial.replace(out / f"{source.stem}.pose.mp4")
+    if boxes is not None and not found:
+        raise UserError(f"no box is for a picture of {source}: they are for {', '.join(list(boxes)[:3]) or 'none'}")
     if table == "coco":
         save_json(coco(found, skeleton), out / "predictions.json")
     else:

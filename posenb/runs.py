@@ -15,7 +15,7 @@ import subprocess
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -29,7 +29,7 @@ from filelock import FileLock
 from posenb import __version__, data, methods
 from posenb.errors import UserError, first_line
 from posenb.evaluation import Predictions, predict, score
-from posenb.files import alone, digest, load_tensors, partial_path, save_json, save_tensors
+from posenb.files import alone, being_written, digest, load_tensors, partial_path, save_json, save_tensors
 from posenb.home import home
 from posenb.methods.base import Method, Setting
 from posenb.spec import Budget, Data, Network, Spec, from_description
@@ -105,9 +105,11 @@ def create(spec: Spec) -> Method:
         seed=spec.seed,
     )
     try:
-        return methods.find(spec.method)(spec.method_options(), setting)
-    except ValueError as error:
-        raise UserError(first_line(error)) from None
+        method = methods.find(spec.method)(spec.method_options(), setting)
+        method.optimizers()
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise UserError(f"{spec.title}: {first_line(error)}") from None
+    return method
 
 
 def folder() -> Path:
@@ -148,17 +150,41 @@ def train(
     path = folder() / spec.key
     path.parent.mkdir(parents=True, exist_ok=True)
     with alone(path.with_suffix(".lock"), f"another process is training {spec.title}"):
-        if fresh:
-            shutil.rmtree(path, ignore_errors=True)
-        if _finished(path):
+        if not fresh and _finished(path):
             _clear_leftovers(path)
             return Run(spec, path)
-        save_json(spec.describe(), path / "spec.json")
         fabric = make_fabric(spec.budget.precision, device, processes)
-        # a spec travels as JSON: Fabric refuses frozen dataclasses on their way to other processes
-        fabric.launch(cast(Any, _work), json.dumps(spec.describe()), path, checkpoint_seconds, logs)
+        with _replaced(path) if fresh else nullcontext():
+            save_json(spec.describe(), path / "spec.json")
+            try:
+                # a spec travels as JSON: Fabric refuses frozen dataclasses on their way to other processes
+                fabric.launch(cast(Any, _work), json.dumps(spec.describe()), path, checkpoint_seconds, logs)
+            finally:
+                if [file.name for file in path.iterdir()] == ["spec.json"]:
+                    shutil.rmtree(path)  # it never began
         _clear_leftovers(path)
     return Run(spec, path)
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[None]:
+    """Set what is stored of a run aside while it is trained again; it comes back where that fails or is stopped."""
+    old = _old(path)
+    if old.exists():
+        shutil.rmtree(path, ignore_errors=True)
+    elif path.exists():
+        path.replace(old)
+    try:
+        yield
+    except BaseException:
+        if old.exists():
+            shutil.rmtree(path, ignore_errors=True)
+            old.replace(path)
+        raise
+
+
+def _old(path: Path) -> Path:
+    return path.with_name(f"{path.name}.old")
 
 
 def _work(fabric: Fabric, description: str, path: Path, checkpoint_seconds: float, logs: bool) -> None:
@@ -168,37 +194,47 @@ def _work(fabric: Fabric, description: str, path: Path, checkpoint_seconds: floa
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // fabric.world_size))
     method = create(spec)
     if spec.start:
-        method.start_from([Run(source, folder() / source.key).method for source in spec.start])
+        try:
+            method.start_from([Run(source, folder() / source.key).method for source in spec.start])
+        except RuntimeError:
+            raise UserError(f"{spec.title} cannot start from a run of another network or joint set") from None
     parts = {"train": spec.data.load("train")}
     if spec.data.unlabelled:
         parts["unlabelled"] = spec.data.load("unlabelled")
-    monitor = spec.data.load("monitor")
+    # the test set is only loaded, so that a data set without one is refused now and not at the end
+    monitor, final = spec.data.load("monitor"), spec.data.load("final")
 
     def evaluate() -> dict[str, float]:
         scores = score(predict(method, monitor, fabric.device, fabric.autocast()), monitor)
         return {name: value for name, value in scores.items() if "/" not in name}
 
-    if damaged := _damaged_checkpoint(path, fabric):
+    try:
+        predict(method, monitor[:1], "cpu")  # what cannot answer one picture need not be trained
+    except (ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
+        raise UserError(
+            f"{spec.title} cannot answer a picture of {spec.data.size} pixels: {first_line(error)}"
+        ) from None
+    damaged, earlier = _checkpoint(path, fabric)
+    if damaged:
         warnings.warn(f"{damaged}; this run starts again", stacklevel=2)
     history = fit(method, parts, evaluate, spec.budget, spec.seed, fabric, path, checkpoint_seconds, spec.title, logs)
     if fabric.global_rank == 0:
-        final = spec.data.load("final")
         pred = predict(method, final, fabric.device, fabric.autocast())
-        _store(path, method, pd.DataFrame(history), pred, score(pred, final), _provenance(fabric, began))
+        _store(path, method, pd.DataFrame(history), pred, score(pred, final), _provenance(fabric, began - earlier))
     fabric.barrier()
 
 
-def _damaged_checkpoint(path: Path, fabric: Fabric) -> str:
-    """What is wrong with the checkpoint, which is removed then; empty where nothing is."""
-    problem = ""
+def _checkpoint(path: Path, fabric: Fabric) -> tuple[str, float]:
+    """What is wrong with the checkpoint, which is removed then, empty where nothing is; and its seconds of training."""
+    problem, seconds = "", 0.0
     if fabric.global_rank == 0 and (path / "checkpoint.pt").exists():
         try:
-            load_tensors(path / "checkpoint.pt")
+            seconds = load_tensors(path / "checkpoint.pt")["seconds"]
         except OSError as error:
             problem = str(error)
             (path / "checkpoint.pt").unlink()
     fabric.barrier()
-    return problem
+    return problem, seconds
 
 
 def _store(
@@ -222,10 +258,15 @@ def _store(
 
 
 def _clear_leftovers(path: Path) -> None:
-    """Remove what a finished run no longer needs, or a killed process left half-written."""
+    """Remove what a finished run no longer needs, or a killed process left half-written.
+
+    Measurements are kept beside a run, and another process may be writing one.
+    """
     (path / "checkpoint.pt").unlink(missing_ok=True)
+    shutil.rmtree(_old(path), ignore_errors=True)
     for leftover in path.glob("**/*.partial"):
-        leftover.unlink()
+        if not being_written(leftover):
+            leftover.unlink(missing_ok=True)
 
 
 def _finished(path: Path) -> bool:
@@ -273,7 +314,8 @@ def stored() -> Iterator[tuple[str, dict[str, Any], dict[str, Any] | None]]:
         with suppress(ValueError, OSError):
             description = json.loads(path.read_text())
             result = path.with_name("result.json")
-            yield path.parent.name, description, json.loads(result.read_text()) if result.exists() else None
+            if "method" in description and not path.parent.name.endswith(".old"):
+                yield path.parent.name, description, json.loads(result.read_text()) if result.exists() else None
 
 
 def find(prefix: str) -> Run:

@@ -7,7 +7,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from posenb import data, methods, training
 from posenb.errors import UserError
@@ -64,7 +65,9 @@ class Data:
             split, count = (final, self.test) if part == "final" else ("val", self.monitor)
         found = data.load(self.name, split, count=count, size=self.size, margin=margin or 0, **self.options)
         chosen = {"train": slice(self.train), "unlabelled": slice(self.train, None)}
-        return found[chosen[part]] if part in chosen else found
+        if part in chosen and not len(found := found[chosen[part]]):
+            raise UserError(f"{self.name} has no {part} samples left: its split {split!r} does not have {count}")
+        return found
 
 
 @dataclass(frozen=True)
@@ -166,9 +169,26 @@ def build(kind: Any, values: Mapping[str, Any], what: str) -> Any:
             else value
             for name, value in values.items()
         }
+        hints = get_type_hints(kind)
+        for name, value in whole.items():
+            if not _fits(value, hints[name]):
+                usual = getattr(default, name)
+                like = "true or false" if isinstance(usual, bool) else f"something like {usual!r}"
+                raise ValueError(f"{name} must be {like}, not {value!r}")
         return kind(**whole)
     except (ValueError, TypeError) as error:
         raise UserError(f"{what}: {error}") from None
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a field's type, as far as a command line can be wrong: a text for a number, 1 for true."""
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, part) for part in get_args(hint))
+    if hint in (int, float):
+        return isinstance(value, (int, hint)) and not isinstance(value, bool)
+    if hint in (bool, str) or dataclasses.is_dataclass(hint):
+        return isinstance(value, hint)
+    return value is None if hint is type(None) else True
 
 
 def from_description(described: Mapping[str, Any]) -> Spec:

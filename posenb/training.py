@@ -220,12 +220,13 @@ def fit(
     for network in method.children():
         cast(Any, network).to(memory_format=torch.channels_last)
     if fabric.world_size > 1 and fabric.device.type == "cuda":
-        method.network = nn.SyncBatchNorm.convert_sync_batchnorm(method.network)
+        for name, network in list(method.named_children()):
+            setattr(method, name, nn.SyncBatchNorm.convert_sync_batchnorm(network))
     optimizers = method.optimizers()
     checkpoint = folder / "checkpoint.pt"
     history: list[dict[str, float]] = []
     sums: dict[str, Tensor] = {}
-    start, since, spent = 0, 0, 0.0
+    start, since, spent, waited = 0, 0, 0.0, 0.0
     if checkpoint.exists():
         state = load_tensors(checkpoint, fabric.device)
         method.load_state_dict(state["method"])
@@ -233,6 +234,7 @@ def fit(
             optimizer.load_state_dict(state["optimizers"][name])
         history, sums = state["history"], state["sums"]
         start, since, spent = state["step"], state["since"], state["seconds"]
+        waited = state.get("since_seconds", 0.0)
     else:
         method.prepare(data)
 
@@ -244,6 +246,7 @@ def fit(
             "sums": sums,
             "step": number,
             "since": since,
+            "since_seconds": time.monotonic() - logged,
             "seconds": spent + time.monotonic() - began,
         }
         save_tensors(state, checkpoint)
@@ -252,7 +255,8 @@ def fit(
     log_marks, evaluation_marks = budget.marks(min(100, budget.steps)), budget.marks(budget.evaluations)
     snapshot_marks = budget.marks(budget.snapshots)
     logger = _tensorboard(folder) if logs and first else None
-    began = saved = logged = time.monotonic()
+    began = saved = time.monotonic()
+    logged = began - waited  # the last row of the history, as if there had been no interruption
     images, seen = budget.steps * budget.batch, start * budget.batch
     # None: no bar where standard error is no terminal, such as in a notebook that is stored
     with tqdm(total=images, initial=seen, unit="img", desc=title, disable=None if first else True) as bar:

@@ -47,6 +47,7 @@ def test_runs_list_show_evaluate(home):
     assert '"soft_cross_entropy"' in shown.output and "threads" in shown.output
     scored = call("evaluate", KEY[:6], "--samples", "16")
     assert scored.exit_code == 0 and "pck/left_wrist" in scored.output
+    assert f"pck  {runs.find(KEY[:6]).metrics['pck']:.4f}" in scored.output  # on its own 16 test images
 
 
 def test_train_with_options_and_predict(home, tmp_path):

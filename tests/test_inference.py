@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -85,6 +86,43 @@ def test_unreadable_sources_are_one_line(name, tmp_path):
     (tmp_path / "empty.png").touch()
     with pytest.raises(UserError, match=r"does not exist|not a readable|holds no image"):
         list(inference.frames(tmp_path / name))
+
+
+def test_boxes_of_people_get_the_room_about_them_that_training_samples_have(tmp_path):
+    pixels = np.zeros((96, 128, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), pixels)
+    seen = []
+
+    class Watcher(Marker):
+        def predict(self, images):
+            seen.append((images.float().mean(dim=(0, 1)) > 0).float().mean().item())
+            return super().predict(images)
+
+    pixels[28:68, 44:84] = 255  # a box of 40 pixels
+    cv2.imwrite(str(tmp_path / "a.png"), pixels)
+    inference.run(Watcher(), tmp_path, tmp_path / "out", {"a.png": [(44, 28, 40, 40)]}, overlays=False)  # type: ignore[arg-type]
+    assert seen[0] == pytest.approx(1 / 1.25**2, abs=0.07)
+
+
+def test_boxes_that_fit_no_picture_are_told(pictures, tmp_path):
+    method = tiny_method().eval()
+    with pytest.raises(UserError, match=r"no box is for a picture of .*they are for z\.png"):
+        inference.run(method, pictures, tmp_path / "out", {"z.png": [(0, 0, 9, 9)]})
+    with pytest.raises(UserError, match=r"a\.png: the box at \(1000, 0\) lies outside"):
+        inference.run(method, pictures, tmp_path / "out", {"a.png": [(1000, 0, 9, 9)]})
+
+
+def test_pictures_of_one_stem_get_an_overlay_each_and_names_survive_the_table(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("a.png", "a.jpg", 'b"c.png'):
+        good, data = cv2.imencode(Path(name).suffix, np.zeros((40, 60, 3), np.uint8))
+        assert good
+        (folder / name).write_bytes(data.tobytes())
+    assert inference.run(tiny_method().eval(), folder, tmp_path / "out") == 3
+    assert len(list((tmp_path / "out").glob("*.pose.png"))) == 3
+    with (tmp_path / "out" / "predictions.csv").open() as file:
+        assert {row["image"] for row in csv.DictReader(file)} == {"a.png", "a.jpg", 'b"c.png'}
 
 
 @pytest.mark.parametrize("text", ["image,x,y\na,1,2\n", "image,x,y,width,height\na,1,2,zero,4\n", ""])

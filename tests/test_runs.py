@@ -71,6 +71,12 @@ def test_a_spec_survives_its_description():
         (Spec(options={"loss": "l3"}), "loss must be one of"),
         (Spec(network=Network("big")), "network must be one of"),
         (Spec(network=Network("small", {"depth": 3})), "has no option depth"),
+        (Spec(options={"lr": "fast"}), "lr must be something like 0.002, not 'fast'"),
+        (Spec(options={"lr": True}), "lr must be something like"),
+        (Spec(options={"lr": -1}), "Invalid learning rate"),
+        (Spec(options={"augmentation": 3}), "augmentation must be something like"),
+        (Spec(options={"augmentation": {"rotation": "much"}}), "rotation must be something like 30.0"),
+        (Spec(method="stable_heatmaps", options={"rcc": "False"}), "rcc must be true or false, not 'False'"),
     ],
 )
 def test_a_wrong_spec_is_one_line_and_stores_nothing(spec, message, tmp_path, monkeypatch):
@@ -79,6 +85,92 @@ def test_a_wrong_spec_is_one_line_and_stores_nothing(spec, message, tmp_path, mo
         runs.train(spec, device="cpu")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "runs").exists()
+
+
+def changed(**data):
+    return dataclasses.replace(tiny_spec(), data=dataclasses.replace(tiny_spec().data, **data))
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (changed(size=33), "cannot answer a picture of 33 pixels: image sides must be multiples"),
+        (dataclasses.replace(tiny_spec(), network=Network("feedback")), "cannot answer a picture of 32 pixels"),
+        (dataclasses.replace(tiny_spec(), method="semi_supervised", options={"scheme": "dual"}), "needs unlabelled"),
+    ],
+)
+def test_what_cannot_begin_is_told_before_training_and_leaves_no_run(spec, message, tmp_path, monkeypatch):
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=message):
+        runs.train(spec, device="cpu")
+    assert list(runs.stored()) == [] and not (runs.folder() / spec.key).exists()
+
+
+def test_a_data_set_without_test_people_is_refused_before_training(tmp_path, monkeypatch):
+    from posenb import data
+
+    def nobody_to_test(name, split, **kwargs):
+        if split == "test":
+            raise UserError("it has nobody in its split 'test'")
+        return load(name, split, **kwargs)
+
+    load = data.load
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path))
+    monkeypatch.setattr(data, "load", nobody_to_test)
+    monkeypatch.setattr(runs, "fit", lambda *_: pytest.fail("it was trained"))
+    with pytest.raises(UserError, match="nobody in its split 'test'"):
+        runs.train(tiny_spec(), device="cpu")
+
+
+def test_a_start_of_another_network_is_one_line(copied):
+    spec = dataclasses.replace(tiny_spec(seed=2), network=Network("small", {"widths": (4, 8)}), start=(copied.spec,))
+    with pytest.raises(UserError, match="cannot start from a run of another network or joint set"):
+        runs.train(spec, device="cpu")
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_a_fresh_training_that_fails_gives_the_old_run_back(copied, monkeypatch, failure):
+    def fail(*_):
+        raise failure
+
+    with pytest.raises(UserError, match="not available"):
+        runs.train(copied.spec, device="cuda:99", fresh=True)
+    monkeypatch.setattr(runs, "fit", fail)
+    with pytest.raises(failure):
+        runs.train(copied.spec, device="cpu", fresh=True)
+    monkeypatch.undo()
+    monkeypatch.setenv("POSENB_HOME", str(copied.path.parents[1]))
+    assert runs.is_stored(copied.spec) and [key for key, *_ in runs.stored()] == [copied.path.name]
+    finished = copied.provenance["finished"]
+    assert runs.train(copied.spec, device="cpu").provenance["finished"] == finished
+
+
+def test_the_seconds_of_a_run_count_from_before_it_was_killed(tmp_path, monkeypatch):
+    from posenb.files import load_tensors, save_tensors
+    from posenb.methods.supervised import Supervised
+
+    def stop(self, step, data):
+        if step.number == 6:
+            raise KeyboardInterrupt
+        return whole_step(self, step, data)
+
+    whole_step, spec = Supervised.train_step, tiny_spec()
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Supervised, "train_step", stop)
+        runs.train(spec, device="cpu", checkpoint_seconds=0)
+    checkpoint = runs.folder() / spec.key / "checkpoint.pt"
+    save_tensors(load_tensors(checkpoint) | {"seconds": 5000.0}, checkpoint)
+    assert 5000 <= runs.train(spec, device="cpu").provenance["seconds"] < 5600
+
+
+def test_what_another_process_writes_beside_a_run_is_left_alone(copied):
+    import os
+
+    mine, gone = (copied.path / f"stability.pt.{pid}.partial" for pid in (os.getpid(), 2**22 + 1))
+    mine.touch(), gone.touch()
+    runs.train(copied.spec, device="cpu")
+    assert mine.exists() and not gone.exists()
 
 
 def test_a_run_holds_what_it_promises(trained):

@@ -8,7 +8,7 @@ from posenb import runs
 from posenb.claims import queue
 from posenb.claims.claim import Claim
 from posenb.claims.records import measure, sentence
-from posenb.errors import UserError
+from posenb.errors import UserError, first_line
 
 # enough for an interval where a claim needs many runs
 SWEEP_SEEDS = 3
@@ -56,7 +56,8 @@ def measure_all(
         try:
             record = measure(claim.id, profile, dataset, over, device, jobs)
             tell(f"{claim.id} on {dataset}: {sentence(record)}")
-        except UserError as error:
-            tell(f"{claim.id} on {dataset}: FAILED: {error}")
+        except Exception as error:
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            tell(f"{claim.id} on {dataset}: FAILED: {kind}{first_line(error)}")
             failed.append(claim.id)
     return failed

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jsonschema
+import numpy as np
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 
@@ -101,6 +102,8 @@ def problem(record: Mapping[str, Any]) -> str:
         return f"its values say {again.verdict!r}"
     if abs(again.mean - record["mean"]) > 1e-9 * max(1.0, abs(again.mean)):
         return f"its values have the mean {again.mean:.3g}"
+    if record["interval"] and not np.allclose(record["interval"], [again.low, again.high], atol=1e-12):
+        return f"its values have the interval {again.low:.3g} to {again.high:.3g}"
     if record["statistic"] != claim.statistic:
         return "it was measured by another statistic"
     specs = claim.specs_over(record["profile"], record["dataset"], record["seeds"])

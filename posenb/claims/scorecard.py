@@ -10,6 +10,7 @@ import pandas as pd
 from posenb.claims.judging import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, REPRODUCED
 from posenb.claims.records import problem, records
 from posenb.claims.registry import CLAIMS
+from posenb.data import SYNTHETIC
 
 PAPERS = {
     "ADA": "adversarial data augmentation",
@@ -50,19 +51,23 @@ def interval(record: Mapping[str, Any]) -> str:
     return f"{record['mean']:.2g} [{low:.2g}, {high:.2g}]"
 
 
+def verdict(record: Mapping[str, Any]) -> str:
+    """A record's verdict, or 'stale' where it no longer stands."""
+    return STALE if problem(record) else record["verdict"]
+
+
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     trained = record["trained"].values()
-    why = problem(record)
     return {
         "dataset": record["dataset"],
         "profile": record["profile"],
-        "verdict": STALE if why else record["verdict"],
+        "verdict": verdict(record),
         "statistic": interval(record),
         "seeds": len(record["seeds"]),
         "device": ", ".join(sorted({run["device"] for run in trained})) or "CPU",
         "hours": round(sum(run["seconds"] for run in trained) / 3600, 1),
         "commit": (record["provenance"]["commit"] or "")[:7],
-        "problem": why,
+        "problem": problem(record),
     }
 
 
@@ -79,9 +84,12 @@ def balance() -> str:
 
 
 def verdicts() -> pd.DataFrame:
-    """A row a claim, a column a data set (synthetic bodies and hands are one): the verdict at full or paper size."""
+    """A row a claim, a column a data set (synthetic bodies and hands are one): the verdict at full or paper size.
+
+    Records of other real data sets are in :func:`rows` only.
+    """
     table = rows()
-    full = table[table["profile"].isin(["full", "paper"])]
+    full = table[table["profile"].isin(["full", "paper"]) & table["dataset"].isin([*SYNTHETIC, "lsp"])]
     where = full["dataset"].map(lambda name: name if name == "lsp" else "synthetic")
     wide = full.assign(where=where).pivot_table(index="claim", columns="where", values="verdict", aggfunc="first")
     return wide.reindex(index=list(CLAIMS), columns=["synthetic", "lsp"]).fillna(NOT_MEASURED).replace({"": NOT_JUDGED})

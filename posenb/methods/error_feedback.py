@@ -63,7 +63,8 @@ class Options:
             raise ValueError("a path of whole ways ends after one step: target 'location' needs path 'own' or steps 1")
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, not {self.steps}")
-        object.__setattr__(self, "joints", tuple(self.joints))
+        one = isinstance(self.joints, str)  # of a command line
+        object.__setattr__(self, "joints", (self.joints,) if one else tuple(self.joints))
 
 
 def bounded_correction(target: Tensor, current: Tensor, length: float) -> Tensor:

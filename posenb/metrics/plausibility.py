@@ -65,7 +65,7 @@ def asymmetry(points: Tensor, skeleton: Skeleton) -> Tensor:
     place = {frozenset(limb): k for k, limb in enumerate(limbs)}
     mirrored = [place.get(frozenset((flip[a], flip[b])), k) for k, (a, b) in enumerate(limbs)]
     pairs = [(k, other) for k, other in enumerate(mirrored) if k < other]
-    first, second = torch.tensor(pairs, device=points.device).view(-1, 2).T
+    first, second = torch.tensor(pairs, dtype=torch.long, device=points.device).view(-1, 2).T
     lengths = limb_lengths(points, skeleton).clamp(min=1e-6)
     return (lengths[:, first] / lengths[:, second]).log2().abs()
 

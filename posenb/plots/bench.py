@@ -124,7 +124,7 @@ def _number(axes: Axes, x: Sequence[float], y: Sequence[float], first: int = 1, 
             angle = angles.min() + 2 * np.pi * place / len(near)
             offset = (1.2 * fontsize * np.cos(angle), 1.2 * fontsize * np.sin(angle))
             at = x[near[member]], y[near[member]]
-            how = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": fontsize}
+            how: Any = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": fontsize}
             axes.annotate(str(near[member] + first), at, xytext=offset, **how)
         left = [k for k in left if k not in near]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -114,7 +115,7 @@ def steps_by_joint(curves: Mapping[str, Sequence[float]], trained: int) -> Figur
     for colour, name, end, place in zip(sns.color_palette("husl", len(order)), order, ends, places, strict=True):
         axes.plot(curves[name], "o-", markersize=3, color=colour, label=name.replace("_", " "))
         leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 2}
-        how = {"va": "center", "fontsize": 8, "arrowprops": leader, "annotation_clip": False}
+        how: Any = {"va": "center", "fontsize": 8, "arrowprops": leader, "annotation_clip": False}
         axes.annotate(name.replace("_", " "), (steps - 1, end), (steps - 0.65, place), **how)
     axes.axvspan(trained, steps - 1, color=MIDDLE, alpha=0.15, linewidth=0)
     axes.set(xlabel="correction steps", ylabel="PCK@0.2", xlim=(0, steps - 1), ylim=(0, 1), xticks=range(steps))

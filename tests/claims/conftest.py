@@ -15,7 +15,7 @@ def record() -> dict[str, Any]:
         "seeds": [0, 1, 2],
         "values": [1.0, 1.1, 0.9],
         "mean": 1.0,
-        "interval": [0.752, 1.248],
+        "interval": [0.751586228824997, 1.248413771175003],
         "image_interval": [0.9, 1.1],
         "verdict": "reproduced",
         "runs": ["0123456789abcdef"],

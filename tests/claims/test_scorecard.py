@@ -48,9 +48,20 @@ def test_synthetic_people_and_real_ones_are_columns(home):
     assert len(axes.patches) == 2 * len(claims.CLAIMS)
 
 
+def of(values):
+    found = claims.judge(values)
+    return {"values": values, "mean": found.mean, "interval": [found.low, found.high], "verdict": found.verdict}
+
+
+def test_other_real_data_sets_do_not_hide_synthetic_people(home):
+    home("SHR-3", "hand")
+    home("SHR-3", "coco", **of([-1.0, -1.1, -0.9]))
+    assert scorecard.verdicts().loc["SHR-3"].tolist() == ["reproduced", "not measured"]
+
+
 def test_the_balance_counts_what_was_measured(home):
     home("SHR-3", "hand")
-    home("SHR-2", "hand", mean=0.0, values=[0.5, 0.0, -0.5], interval=[-1.2, 1.2], verdict="inconclusive")
+    home("SHR-2", "hand", **of([0.5, 0.0, -0.5]))
     first, second = scorecard.balance().splitlines()
     count = len(claims.CLAIMS)
     assert first == f"synthetic people: 2 of {count} claims measured; 1 reproduced, 1 inconclusive"
