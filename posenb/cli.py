@@ -306,13 +306,18 @@ def main(words: Sequence[str] | None = None) -> None:
 
     A user's mistake is one line on standard error and exit code 2.
     """
+    stopped = "posenb: stopped; the same command goes on where it was"
     try:
         app(words)
+    except SystemExit as end:
+        if end.code == 130:  # how typer ends at Ctrl-C
+            print(stopped, file=sys.stderr)
+        raise
     except UserError as error:
         print(f"posenb: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("posenb: stopped; the same command goes on where it was", file=sys.stderr)
+        print(stopped, file=sys.stderr)
         sys.exit(130)
     except OSError as error:
         print(f"posenb: {first_line(error)}", file=sys.stderr)

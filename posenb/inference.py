@@ -47,8 +47,12 @@ class Pose(NamedTuple):
     path: NDArray[np.float32] | None = None
 
 
-def frames(source: Path) -> Iterator[Frame]:
+def frames(source: Path, unread: list[str] | None = None) -> Iterator[Frame]:
     """Pictures of a file, of a folder's image files in order of their names, or of a video.
+
+    Args:
+        source: which.
+        unread: takes the names of a folder's files that are no pictures after all; None refuses the first such.
 
     Raises:
         UserError: where there is nothing readable.
@@ -58,7 +62,14 @@ def frames(source: Path) -> Iterator[Frame]:
         if not paths:
             raise UserError(f"{source} holds no image ({', '.join(IMAGES)})")
         for path in paths:
-            yield Frame(path.name, _read(path))
+            try:
+                pixels = _read(path)
+            except UserError:
+                if unread is None:
+                    raise
+                unread.append(path.name)
+                continue
+            yield Frame(path.name, pixels)
     elif source.suffix.lower() in VIDEOS:
         yield from _video(source)
     else:
@@ -98,7 +109,7 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
     """
     boxes: dict[str, list[Box]] = {}
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             for number, row in enumerate(csv.DictReader(file), start=2):
                 x, y, width, height = (float(row[name]) for name in ("x", "y", "width", "height"))
                 if not (width > 0 and height > 0 and np.isfinite([x, y, width, height]).all()):
@@ -234,7 +245,8 @@ def run(
         how many poses were found.
 
     Raises:
-        UserError: for a source that cannot be read, a box outside of its picture, or boxes of other pictures only.
+        UserError: for a source that cannot be read, a box outside of its picture, or boxes of other pictures only; and
+            after all else is written, for files of a folder that cannot be read.
     """
     skeleton = method.setting.skeleton
     out.mkdir(parents=True, exist_ok=True)
@@ -243,7 +255,8 @@ def run(
     writer = None
     film = source.suffix.lower() in VIDEOS
     partial = partial_path(out / f"{source.stem}.mp4").with_suffix(".partial.mp4")
-    for frame in tqdm(frames(source), unit="img", disable=None):
+    unread: list[str] = []
+    for frame in tqdm(frames(source, unread), unit="img", disable=None):
         height, width = frame.pixels.shape[:2]
         wanted = [(0, 0, width, height)] if boxes is None else boxes.get(frame.name, ())
         here = poses(method, frame, wanted, paths=overlays, about=1.0 if boxes is None else ABOUT_BOX)
@@ -269,4 +282,7 @@ def run(
         save_json(coco(found, skeleton), out / "predictions.json")
     else:
         write_csv(found, skeleton, out / "predictions.csv")
+    if unread:
+        few = ", ".join(unread[:3]) + (", ..." if len(unread) > 3 else "")
+        raise UserError(f"{len(unread)} of {source}'s files are no readable pictures ({few}); the others are in {out}")
     return len(found)

@@ -145,6 +145,8 @@ def train(
         UserError: for a spec that cannot be trained; nothing is stored then.
     """
     create(spec)  # a wrong spec is refused before anything is written
+    if spec.budget.batch % processes:
+        raise UserError(f"a batch of {spec.budget.batch} does not divide among {processes} processes")
     for source in spec.start:
         train(source, device=device, processes=processes, checkpoint_seconds=checkpoint_seconds)
     path = folder() / spec.key

@@ -104,6 +104,14 @@ def test_boxes_of_people_get_the_room_about_them_that_training_samples_have(tmp_
     assert seen[0] == pytest.approx(1 / 1.25**2, abs=0.07)
 
 
+def test_one_broken_picture_costs_no_other_its_pose(pictures, tmp_path):
+    (pictures / "aa.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"1 of .* no readable pictures \(aa\.png\); the others are in"):
+        inference.run(tiny_method().eval(), pictures, tmp_path / "out")
+    with (tmp_path / "out" / "predictions.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 28
+
+
 def test_boxes_that_fit_no_picture_are_told(pictures, tmp_path):
     method = tiny_method().eval()
     with pytest.raises(UserError, match=r"no box is for a picture of .*they are for z\.png"):

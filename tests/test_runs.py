@@ -106,6 +106,12 @@ def test_what_cannot_begin_is_told_before_training_and_leaves_no_run(spec, messa
     assert list(runs.stored()) == [] and not (runs.folder() / spec.key).exists()
 
 
+def test_a_batch_that_does_not_divide_is_told_before_any_process_starts(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path))
+    with pytest.raises(UserError, match="a batch of 8 does not divide among 3 processes"):
+        runs.train(tiny_spec(), device="cpu", processes=3)
+
+
 def test_a_data_set_without_test_people_is_refused_before_training(tmp_path, monkeypatch):
     from posenb import data
 

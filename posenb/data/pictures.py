@@ -36,6 +36,9 @@ def decode(file: bytes, formats: tuple[str, ...] = _FORMATS) -> NDArray[np.uint8
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(file), formats=formats) as image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
+            if image.mode.startswith("I"):  # 16 bits of grey, which PIL would clip to white
+                grey = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
+                return np.repeat(grey[..., None], 3, axis=2)
             return np.asarray(image.convert("RGB"))
     except UnidentifiedImageError:
         raise ValueError(f"is no picture of a known kind ({', '.join(formats)})") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -102,7 +103,8 @@ def wrapped(line: str, width: int = 88) -> str:
 
 
 def _settings(options: Mapping[str, Any]) -> str:
-    return "".join(f" --set {name}={value}" for name, value in _flat(options))
+    # quoted where a shell would read brackets as a pattern
+    return "".join(f" --set {shlex.quote(f'{name}={value}')}" for name, value in _flat(options))
 
 
 def _flat(options: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:

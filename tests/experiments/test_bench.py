@@ -143,7 +143,7 @@ class TestGuide:
         monkeypatch.setattr(runs, "train", lambda spec, **_: seen.append(spec) or Stored(spec))
         monkeypatch.setattr(runs, "find", lambda key: Stored(seen[1 if key == "RUN2" else 0]))
         for line in bench_guide.commands(name, "lsp"):
-            done = CliRunner().invoke(cli.app, line.split()[1:])
+            done = CliRunner().invoke(cli.app, shlex.split(line)[1:])
             assert done.exit_code == 0, done.output
         wanted = specs("full", "lsp")[name]
         assert seen[-1].method == wanted.method and seen[-1].network == wanted.network

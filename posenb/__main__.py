@@ -1,0 +1,5 @@
+"""``python -m posenb`` is the command ``posenb``."""
+
+from posenb.cli import main
+
+main()
