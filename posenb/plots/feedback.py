@@ -43,8 +43,9 @@ def trajectories(data: PoseDataset, points: Tensor, chosen: Mapping[str, int], s
     figure, axes = grid(len(chosen) * (steps + 1), steps + 1, side)
     titles = ["mean pose", *(f"step {t}" for t in range(1, steps)), "label"]
     for row, (name, sample) in enumerate(chosen.items()):
-        first, beside = axes[row * (steps + 1)], {"rotation": 90, "ha": "right", "va": "center", "fontsize": 8.5}
-        first.text(-0.05, 0.5, name, transform=first.transAxes, **beside)
+        # inside, as room beside them would have the pictures resampled to odd sizes
+        first, behind = axes[row * (steps + 1)], {"facecolor": "w", "alpha": 0.75, "edgecolor": "none", "pad": 1.5}
+        first.text(0.03, 0.04, name, transform=first.transAxes, fontsize=7.5, bbox=behind)
         for column, title in enumerate(titles):
             cell = axes[row * (steps + 1) + column]
             label = column == steps
@@ -178,7 +179,7 @@ def correction_fields(
     for row, (run, of_run) in zip(axes, fields.items(), strict=True):
         row[0].set_ylabel(run)
         for cell, (places, moves), label in zip(row, of_run, labels, strict=True):
-            cell.imshow(picture(image), alpha=0.4)
+            cell.imshow(picture(image), alpha=0.4, interpolation="nearest")
             (x, y), (dx, dy) = (part.flatten(0, 1).T.numpy() for part in (places - 0.5, moves))
             apart = float(places[0, 1, 0] - places[0, 0, 0])
             how = {"angles": "xy", "scale_units": "xy", "scale": longest / apart, "width": 0.009, "headwidth": 3.5}
