@@ -270,8 +270,9 @@ def run(
             good, data = cv2.imencode(".png", overlay(frame, here, skeleton))
             if good:
                 # a.png and a.jpg must not draw into one file
-                name = frame.name if Path(frame.name).stem in drawn else Path(frame.name).stem
-                drawn.add(Path(frame.name).stem)
+                stem = Path(frame.name).stem
+                name = frame.name if stem in drawn else stem
+                drawn.add(stem)
                 (out / f"{name}.pose.png").write_bytes(data.tobytes())
     if writer is not None:
         writer.release()

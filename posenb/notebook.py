@@ -71,7 +71,7 @@ def verdicts(chapter: str) -> Markdown:
         if claim.chapter != chapter:
             continue
         about, found = (_unbroken(claim.id), claim.text), full_records(claim.id)
-        rows += [(*about, r["dataset"], cards.verdict(r), cards.interval(r), len(r["seeds"])) for r in found]
+        rows += [(*about, r["dataset"], cards.standing(r)[0], cards.interval(r), len(r["seeds"])) for r in found]
         if not found:
             rows.append((*about, "", "not measured yet", "", ""))
     columns = ["claim", "says", "on", "verdict", "statistic, 95% interval", "seeds"]

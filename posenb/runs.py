@@ -33,7 +33,7 @@ from posenb.files import alone, being_written, digest, load_tensors, partial_pat
 from posenb.home import home
 from posenb.methods.base import Method, Setting
 from posenb.spec import Budget, Data, Network, Spec, from_description
-from posenb.training import fit, make_fabric
+from posenb.training import check_share, fit, make_fabric
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -105,11 +105,9 @@ def create(spec: Spec) -> Method:
         seed=spec.seed,
     )
     try:
-        method = methods.find(spec.method)(spec.method_options(), setting)
-        method.optimizers()
+        return methods.find(spec.method)(spec.method_options(), setting)
     except (ValueError, TypeError, ArithmeticError) as error:
         raise UserError(f"{spec.title}: {first_line(error)}") from None
-    return method
 
 
 def folder() -> Path:
@@ -144,9 +142,12 @@ def train(
     Raises:
         UserError: for a spec that cannot be trained; nothing is stored then.
     """
-    create(spec)  # a wrong spec is refused before anything is written
-    if spec.budget.batch % processes:
-        raise UserError(f"a batch of {spec.budget.batch} does not divide among {processes} processes")
+    # a wrong spec is refused before anything is written
+    try:
+        create(spec).optimizers()
+    except ValueError as error:
+        raise UserError(f"{spec.title}: {first_line(error)}") from None
+    check_share(spec.budget, processes)
     for source in spec.start:
         train(source, device=device, processes=processes, checkpoint_seconds=checkpoint_seconds)
     path = folder() / spec.key

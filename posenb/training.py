@@ -181,6 +181,12 @@ def make_fabric(precision: Precision, device: str = "auto", processes: int = 1) 
         ) from None
 
 
+def check_share(budget: Budget, processes: int) -> None:
+    """Raise a UserError where a batch does not divide among so many processes."""
+    if budget.batch % processes:
+        raise UserError(f"a batch of {budget.batch} does not divide among {processes} processes")
+
+
 def fit(
     method: Method,
     data: Mapping[str, PoseDataset],
@@ -214,8 +220,7 @@ def fit(
     Raises:
         UserError: when the loss is no longer finite, or the batch does not divide among the processes.
     """
-    if budget.batch % fabric.world_size:
-        raise UserError(f"a batch of {budget.batch} does not divide among {fabric.world_size} processes")
+    check_share(budget, fabric.world_size)
     method.to(device=fabric.device)
     for network in method.children():
         cast(Any, network).to(memory_format=torch.channels_last)

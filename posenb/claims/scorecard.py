@@ -51,23 +51,25 @@ def interval(record: Mapping[str, Any]) -> str:
     return f"{record['mean']:.2g} [{low:.2g}, {high:.2g}]"
 
 
-def verdict(record: Mapping[str, Any]) -> str:
-    """A record's verdict, or 'stale' where it no longer stands."""
-    return STALE if problem(record) else record["verdict"]
+def standing(record: Mapping[str, Any]) -> tuple[str, str]:
+    """A record's verdict, 'stale' where it no longer stands; and why that is, empty where it stands."""
+    why = problem(record)
+    return STALE if why else record["verdict"], why
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     trained = record["trained"].values()
+    verdict, why = standing(record)
     return {
         "dataset": record["dataset"],
         "profile": record["profile"],
-        "verdict": verdict(record),
+        "verdict": verdict,
         "statistic": interval(record),
         "seeds": len(record["seeds"]),
         "device": ", ".join(sorted({run["device"] for run in trained})) or "CPU",
         "hours": round(sum(run["seconds"] for run in trained) / 3600, 1),
         "commit": (record["provenance"]["commit"] or "")[:7],
-        "problem": problem(record),
+        "problem": why,
     }
 
 
