@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from posenb import __version__
 from posenb.cli_claims import claims as claims_command
 from posenb.cli_data import app as data_commands
 from posenb.errors import UserError, first_line
+
+if TYPE_CHECKING:
+    from posenb.spec import Spec
 
 # torch and the rest are imported by the commands that need them: --help answers at once
 
@@ -171,12 +174,12 @@ def train(
             network=Network(network, _settings(network_option)),
             budget=Budget(steps=steps, batch=batch, precision=precision, snapshots=0),  # type: ignore[arg-type]
             seed=seed,
-            start=tuple(runs.find(key).spec for key in start or ()),
+            start=tuple(_as_it_was(key) for key in start or ()),
         )
     except ValueError as error:
         raise UserError(first_line(error)) from None
     run = runs.train(spec, device=device, processes=processes, fresh=fresh, logs=tensorboard)
-    _print_run(run.spec.key, run.metrics)
+    _print_run(run.key, run.metrics)
 
 
 @app.command()
@@ -199,7 +202,7 @@ def evaluate(
     if not set(some.skeleton.joints) & set(method.setting.skeleton.joints):
         raise UserError(f"{dataset} has no joint of the run's joint set: evaluate it on {own.name}")
     pred = evaluation.predict(method, some, place, flip=flip)
-    _print_run(found.spec.key, evaluation.score(pred, some.as_skeleton(method.setting.skeleton)))
+    _print_run(found.key, evaluation.score(pred, some.as_skeleton(method.setting.skeleton)))
 
 
 @app.command()
@@ -216,24 +219,25 @@ def predict(
 ) -> None:
     """Find poses in pictures or a video of your own: overlays, and a table. A run of error feedback draws its steps."""
     from posenb import inference, runs
+    from posenb.data.boxes import read_boxes
 
     method = runs.find(run).method
-    chosen = inference.read_boxes(boxes) if boxes else None
+    chosen = read_boxes(boxes) if boxes else None
     count = inference.run(method, source, out, chosen, table, overlays)
     print(f"{count} pose(s) written to {out}")
 
 
 @runs_app.command("list")
 def runs_list() -> None:
-    """One line a run: key, what it is, its PCK."""
+    """One line a run: key, its PCK, what it is, and its options where they are not the usual ones."""
     from posenb import runs
     from posenb.spec import from_description
 
     rows = list(runs.stored())
     for key, description, result in rows:
-        title = from_description(description).title
+        spec = from_description(description)
         state = f"PCK@0.2 {result['metrics']['pck']:.3f}" if result else "not finished"
-        print(f"{key}  {state:>14}  {title}")
+        print("  ".join([key, f"{state:>14}", spec.title, *spec.unusual_options()]))
     if not rows:
         print(f"no runs in {runs.folder()}")
 
@@ -241,13 +245,11 @@ def runs_list() -> None:
 @runs_app.command("show")
 def runs_show(run: Annotated[str, typer.Argument(help="The first letters of its key.")]) -> None:
     """A run's spec, metrics, provenance and history."""
-    import json
-
     from posenb import runs
 
     found = runs.find(run)
-    print(json.dumps(found.spec.describe(), indent=1))
-    _print_run(found.spec.key, found.metrics)
+    print((found.path / "spec.json").read_text())
+    _print_run(found.key, found.metrics)
     for name, value in found.provenance.items():
         print(f"{name:>12}  {value}")
     print(found.history.dropna(subset=["pck"]).round(4).to_string(index=False))
@@ -270,6 +272,19 @@ def doctor() -> None:
     problems = doctor.check_versions()
     print(*(problems or ["all is well"]), sep="\n")
     raise typer.Exit(2 if problems else 0)
+
+
+def _as_it_was(prefix: str) -> Spec:
+    """The spec of a run to start from. Raises UserError where today's data or code would make another run of it."""
+    from posenb import runs
+
+    found = runs.find(prefix)
+    if found.spec.key != found.key:
+        raise UserError(
+            f"run {found.key} was trained on other data than {found.spec.data.name} is today, or by an earlier version "
+            "of its method: train it again and start from that, or prepare new pictures under a new name"
+        )
+    return found.spec
 
 
 def _settings(words: list[str] | None) -> dict[str, Any]:

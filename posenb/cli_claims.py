@@ -56,9 +56,14 @@ def _repeat(chosen: Sequence[Claim], pick: int, device: str) -> int:
 
     code = 0
     for one in chosen:
-        for record in registry.records(one.id):
-            if record["profile"] != "full" or not record["runs"] or registry.problem(record):
-                continue
+        standing = [
+            record
+            for record in registry.records(one.id)
+            if record["profile"] == "full" and record["runs"] and not registry.problem(record)
+        ]
+        if not standing:
+            print(f"{one.id}: no record at full that stands and has runs to repeat")
+        for record in standing:
             again = registry.repeat(record, pick, device)
             # other numbers of threads, and other processors, add in another order
             same = abs(again.now - again.recorded) <= 0.02

@@ -145,6 +145,39 @@ def own(
 
 
 @app.command()
+def unlabelled(
+    images: Annotated[Path, typer.Option(help="The folder of the pictures.")],
+    name: Annotated[str, typer.Option(help="What to call the set; none: as the folder is called.")] = "",
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="CSV with image, x, y, width, height; without it each picture is taken as one person."),
+    ] = None,
+) -> None:
+    """Pictures of your own without labels, for `posenb train --unlabelled-from NAME`."""
+    from posenb.data import unlabelled
+
+    print(unlabelled.install(images, name, boxes))
+
+
+@app.command("list")
+def list_sets() -> None:
+    """The data sets that are there, and those that could be."""
+    from posenb import data
+    from posenb.data.prepared import prepared_here
+    from posenb.data.sources import SOURCES
+
+    for name, skeleton in data.SYNTHETIC.items():
+        print(f"{name:<16} drawn when asked for, {len(skeleton)} joints")
+    found = prepared_here()
+    for name, index in found.items():
+        kept = ", ".join(f"{count:,} {split}" for split, count in sorted(index["report"]["kept"].items()))
+        joints = len(index["skeleton"]["joints"])
+        print(f"{name:<16} {kept}, {f'{joints} joints' if joints else 'no labels'}")
+    for name in [name for name in SOURCES if name not in found]:
+        print(f"{name:<16} not prepared: posenb data {name} --help")
+
+
+@app.command()
 def aic(source: Source = None, folder: Folder = None) -> None:
     """AI Challenger: 240,000 pictures of people, 14 joints (for research; registration)."""
     from posenb.data import aic

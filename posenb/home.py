@@ -14,11 +14,16 @@ def home() -> Path:
     """
     if chosen := os.environ.get("POSENB_HOME"):
         return Path(chosen).expanduser().resolve()
+    return checkout() or Path.home() / ".cache" / "posenb"
+
+
+def checkout() -> Path | None:
+    """The checkout of this project that the working folder lies in: the book's text, and its published records."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "posenb" / "skeletons.py").exists() and (folder / "pyproject.toml").exists():
             return folder
-    return Path.home() / ".cache" / "posenb"
+    return None
 
 
 def data_folder(name: str = "") -> Path:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from posenb.data.boxes import Box
 from posenb.data.crops import crop
 from posenb.data.people import ABOUT_BOX
 from posenb.errors import UserError
@@ -23,8 +24,6 @@ from posenb.skeletons import Skeleton
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
-
-Box = tuple[float, float, float, float]
 
 
 class Frame(NamedTuple):
@@ -99,27 +98,6 @@ def _video(path: Path) -> Iterator[Frame]:
     capture.release()
     if number == 0:
         raise UserError(f"{path} is not a readable video")
-
-
-def read_boxes(path: Path) -> dict[str, list[Box]]:
-    """Person boxes by picture from a CSV with the columns image, x, y, width, height (pixels).
-
-    Raises:
-        UserError: for a missing file or column, or a box without area.
-    """
-    boxes: dict[str, list[Box]] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for number, row in enumerate(csv.DictReader(file), start=2):
-                x, y, width, height = (float(row[name]) for name in ("x", "y", "width", "height"))
-                if not (width > 0 and height > 0 and np.isfinite([x, y, width, height]).all()):
-                    raise UserError(f"{path}, line {number}: a box needs numbers, and width and height above 0")
-                boxes.setdefault(row["image"], []).append((x, y, width, height))
-    except OSError:
-        raise UserError(f"{path} cannot be read") from None
-    except (KeyError, TypeError, ValueError):
-        raise UserError(f"{path} must be a CSV with the columns image, x, y, width, height in pixels") from None
-    return boxes
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""The run store: a Spec -> a Run. Ask twice, train once; kill it at any time, ask again, and get the same numbers.
+"""Training: a Spec -> a Run. Ask twice, train once; kill it at any time, ask again, and get the same numbers.
 
 ``runs/KEY/`` holds ``spec.json``; while training ``checkpoint.pt``; and when done ``weights.pt``, ``snapshots/``,
 ``history.parquet``, ``predictions.pt`` and, written last, ``result.json`` with metrics, provenance and the digests of
@@ -16,108 +16,40 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 import torch
-from filelock import FileLock
 
-from posenb import __version__, data, methods
+from posenb import __version__
 from posenb.errors import UserError, first_line
 from posenb.evaluation import Predictions, predict, score
 from posenb.files import alone, being_written, digest, load_tensors, partial_path, save_json, save_tensors
-from posenb.home import home
-from posenb.methods.base import Method, Setting
+from posenb.methods.base import Method
 from posenb.spec import Budget, Data, Network, Spec, from_description
+from posenb.store import Run, create, find, folder, is_stored, remove, stored
 from posenb.training import check_share, fit, make_fabric
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["Budget", "Data", "Network", "Run", "Spec", "find", "stored", "train"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run. Everything is read from disk when asked for."""
-
-    spec: Spec
-    path: Path
-
-    @cached_property
-    def result(self) -> dict[str, Any]:
-        """Metrics, provenance, digests."""
-        return json.loads((self.path / "result.json").read_text())
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Of the final evaluation: see :func:`posenb.evaluation.score`. NaN where nothing was counted."""
-        return {name: float("nan") if value is None else value for name, value in self.result["metrics"].items()}
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """Versions, device, duration, commit, time."""
-        return self.result["provenance"]
-
-    @cached_property
-    def history(self) -> pd.DataFrame:
-        """A row every hundredth of the run; evaluation columns are NaN between evaluations."""
-        return pd.read_parquet(self.path / "history.parquet")
-
-    @cached_property
-    def predictions(self) -> Predictions:
-        """Of the final evaluation, in the order of its data set."""
-        return Predictions(**load_tensors(self.path / "predictions.pt"))
-
-    @cached_property
-    def method(self) -> Method:
-        """The trained method, in evaluation mode, on the CPU."""
-        return self._with_weights(self.path / "weights.pt")
-
-    @property
-    def snapshots(self) -> list[int]:
-        """Steps of which weights were kept."""
-        return sorted(int(path.stem) for path in (self.path / "snapshots").glob("*.pt"))
-
-    def at(self, step: int) -> Method:
-        """The method as it was after ``step`` steps, one of :attr:`snapshots`."""
-        if step not in self.snapshots:
-            raise UserError(f"no weights were kept at step {step}; there are {self.snapshots}")
-        return self._with_weights(self.path / "snapshots" / f"{step}.pt")
-
-    def _with_weights(self, path: Path) -> Method:
-        method = create(self.spec)
-        method.load_state_dict(load_tensors(path))
-        return method.eval().requires_grad_(False)
-
-
-def create(spec: Spec) -> Method:
-    """The method of a spec, untrained."""
-    setting = Setting(
-        skeleton=data.skeleton(spec.data.name),
-        size=(spec.data.size, spec.data.size),
-        network=spec.network.name,
-        network_options=spec.network.options,
-        seed=spec.seed,
-    )
-    try:
-        return methods.find(spec.method)(spec.method_options(), setting)
-    except (ValueError, TypeError, ArithmeticError) as error:
-        raise UserError(f"{spec.title}: {first_line(error)}") from None
-
-
-def folder() -> Path:
-    """Where runs are stored."""
-    return home() / "runs"
-
-
-def is_stored(spec: Spec) -> bool:
-    """Whether the run of a spec is there and finished."""
-    return (folder() / spec.key / "result.json").exists()
+__all__ = [
+    "Budget",
+    "Data",
+    "Network",
+    "Run",
+    "Spec",
+    "create",
+    "find",
+    "folder",
+    "is_stored",
+    "remove",
+    "stored",
+    "train",
+]
 
 
 def train(
@@ -197,8 +129,11 @@ def _work(fabric: Fabric, description: str, path: Path, checkpoint_seconds: floa
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // fabric.world_size))
     method = create(spec)
     if spec.start:
+        sources = [Run(source, folder() / source.key).method for source in spec.start]
         try:
-            method.start_from([Run(source, folder() / source.key).method for source in spec.start])
+            if any(source.setting.skeleton.joints != method.setting.skeleton.joints for source in sources):
+                raise RuntimeError
+            method.start_from(sources)
         except RuntimeError:
             raise UserError(f"{spec.title} cannot start from a run of another network or joint set") from None
     parts = {"train": spec.data.load("train")}
@@ -256,8 +191,13 @@ def _store(
     partial.replace(path / "history.parquet")
     files = ["weights.pt", "predictions.pt", "history.parquet"]
     files += [f"snapshots/{file.name}" for file in sorted((path / "snapshots").glob("*.pt"))]
-    digests = {name: digest(path / name) for name in files}
-    save_json({"metrics": metrics, "provenance": provenance, "files": digests}, path / "result.json")
+    result = {
+        "metrics": metrics,
+        "provenance": provenance,
+        "skeleton": asdict(method.setting.skeleton),
+        "files": {name: digest(path / name) for name in files},
+    }
+    save_json(result, path / "result.json")
 
 
 def _clear_leftovers(path: Path) -> None:
@@ -309,40 +249,3 @@ def commit() -> str | None:
         command = ["git", "-C", os.fspath(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     return None
-
-
-def stored() -> Iterator[tuple[str, dict[str, Any], dict[str, Any] | None]]:
-    """Every run of the store: key, description, and its result or None where it is not finished."""
-    for path in sorted(folder().glob("*/spec.json")):
-        with suppress(ValueError, OSError):
-            description = json.loads(path.read_text())
-            result = path.with_name("result.json")
-            if "method" in description and not path.parent.name.endswith(".old"):
-                yield path.parent.name, description, json.loads(result.read_text()) if result.exists() else None
-
-
-def find(prefix: str) -> Run:
-    """The finished run whose key starts with ``prefix``.
-
-    Raises:
-        UserError: where there is none, or more than one.
-    """
-    keys = [key for key, _, result in stored() if key.startswith(prefix) and result]
-    if len(keys) != 1:
-        problem = f"{len(keys)} runs start with" if keys else "no finished run starts with"
-        raise UserError(f"{problem} {prefix!r}: see `posenb runs list`")
-    path = folder() / keys[0]
-    return Run(from_description(json.loads((path / "spec.json").read_text())), path)
-
-
-def remove(prefix: str) -> list[str]:
-    """Delete the runs whose keys start with ``prefix`` (at least 4 letters); returns their keys."""
-    if len(prefix) < 4:
-        raise UserError("give at least 4 letters of the run's key: see `posenb runs list`")
-    keys = [key for key, _, _ in stored() if key.startswith(prefix)]
-    if not keys:
-        raise UserError(f"no run starts with {prefix!r}: see `posenb runs list`")
-    for key in keys:
-        with FileLock(folder() / f"{key}.lock"):
-            shutil.rmtree(folder() / key)
-    return keys

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,6 +40,16 @@ class Skeleton:
         """The PCK reference of each pose, ``(B,)``, in the unit of ``points (B, K, 2)``."""
         first, second = torch.tensor(self.reference).T
         return (points[:, first] - points[:, second]).norm(dim=-1).mean(dim=-1)
+
+    @classmethod
+    def from_description(cls, described: Mapping[str, Any]) -> Skeleton:
+        """The set that ``dataclasses.asdict`` described, after its way through JSON."""
+
+        def pairs(name: str) -> tuple[tuple[int, int], ...]:
+            return tuple((a, b) for a, b in described[name])
+
+        joints, flip = tuple(described["joints"]), tuple(described["flip"])
+        return cls(described["name"], joints, pairs("limbs"), flip, pairs("reference"))
 
 
 def _skeleton(name: str, joints: str, limbs: str, reference: str) -> Skeleton:

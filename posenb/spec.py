@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -49,6 +50,8 @@ class Data:
             raise UserError(f"protocol must be 'verdict' or 'choose', not {self.protocol!r}")
         if self.train is None and self.unlabelled and not self.unlabelled_from:
             raise UserError("say how many training samples keep their labels: all of them leave none unlabelled")
+        if self.unlabelled_from and not self.unlabelled:
+            raise UserError(f"say how many samples of {self.unlabelled_from} to take, without their labels")
 
     def load(self, part: str, margin: int | None = None) -> data.PoseDataset:
         """'train', 'unlabelled', 'monitor' or 'final' samples; the last two by default without a margin."""
@@ -137,10 +140,31 @@ class Spec:
         text = json.dumps(self.describe(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def unusual_options(self) -> list[str]:
+        """The method's options that differ from their defaults, as a command line gives them: NAME=VALUE.
+
+        Options that today's method does not know are given as they are.
+        """
+        usual: Any = {}
+        with suppress(UserError):
+            usual = plain(methods.find(self.method).options_type())
+        return _differences(plain(self.options), usual)
+
     @property
     def title(self) -> str:
         """For people: method, data, network, steps, seed."""
         return f"{self.method} {self.data.name} {self.network.name} {self.budget.steps} steps, seed {self.seed}"
+
+
+def _differences(given: Mapping[str, Any], usual: Mapping[str, Any], outer: str = "") -> list[str]:
+    found = []
+    for name, value in given.items():
+        default = usual.get(name)
+        if isinstance(value, Mapping) and isinstance(default, Mapping):
+            found += _differences(value, default, f"{outer}{name}.")
+        elif name not in usual or value != default:
+            found.append(f"{outer}{name}={value if isinstance(value, str) else json.dumps(value)}")
+    return found
 
 
 def plain(value: Any) -> Any:

@@ -104,6 +104,18 @@ def test_mistakes_are_one_line(home, words, message):
     assert "\n" not in str(done.exception)
 
 
+def test_a_run_of_data_that_have_changed_since_is_told_and_not_started_from(home, monkeypatch):
+    from posenb.data import synthetic
+
+    count = len(list(runs.stored()))
+    monkeypatch.setattr(synthetic, "VERSION", "another")
+    assert KEY in call("runs", "show", KEY).output
+    done = call("train", "--start", KEY)
+    assert isinstance(done.exception, UserError)
+    assert f"run {KEY} was trained on other data than body is today" in str(done.exception)
+    assert len(list(runs.stored())) == count
+
+
 def test_claims_are_printed(home):
     done = call("claims", "ADA-1")
     assert "bowl shape" in done.output and "statistic" in done.output
@@ -124,7 +136,8 @@ def test_claims_alone_are_measured_and_announced(home):
 
 
 def test_a_record_that_cannot_be_compared_is_not(home):
-    assert call("claims", "ADA-1", "--repeat", "0").output == ""
+    done = call("claims", "ADA-1", "--repeat", "0")
+    assert done.output == "ADA-1: no record at full that stands and has runs to repeat\n" and done.exit_code == 0
 
 
 def test_the_installed_command_prints_a_mistake_and_exits_with_2(home):

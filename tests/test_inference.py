@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from posenb import inference
+from posenb.data.boxes import read_boxes
 from posenb.errors import UserError
 from posenb.skeletons import LSP14
 from tests.tiny import tiny_method
@@ -139,11 +140,11 @@ def test_wrong_boxes_are_one_line(text, tmp_path):
     path.write_text(text)
     if text:
         with pytest.raises(UserError, match="columns image, x, y, width, height"):
-            inference.read_boxes(path)
+            read_boxes(path)
     else:
-        assert inference.read_boxes(path) == {}
+        assert read_boxes(path) == {}
     with pytest.raises(UserError, match="cannot be read"):
-        inference.read_boxes(tmp_path / "none.csv")
+        read_boxes(tmp_path / "none.csv")
 
 
 class Walker(Marker):

@@ -236,6 +236,31 @@ def test_a_run_that_starts_from_another_takes_its_weights(tmp_path, monkeypatch,
     assert all(torch.equal(source[name], result[name]) for name in source)
 
 
+def test_a_start_of_another_joint_set_of_the_same_size_is_one_line(copied):
+    result = json.loads((copied.path / "result.json").read_text())
+    joints = result["skeleton"]["joints"]
+    result["skeleton"]["joints"] = [*joints[1:], joints[0]]
+    (copied.path / "result.json").write_text(json.dumps(result))
+    spec = dataclasses.replace(tiny_spec(seed=2), start=(copied.spec,))
+    with pytest.raises(UserError, match="cannot start from a run of another network or joint set"):
+        runs.train(spec, device="cpu")
+
+
+def test_a_run_keeps_its_joint_set_whatever_becomes_of_its_data(copied, monkeypatch):
+    from posenb import data
+
+    assert copied.skeleton == copied.method.setting.skeleton == data.skeleton("body")
+    monkeypatch.setattr(data, "skeleton", lambda _: pytest.fail("the data set was asked"))
+    assert copied.method.setting.skeleton.joints[0] == "right_ankle"
+
+
+def test_options_are_named_where_they_differ(copied):
+    spec = Spec(options={"lr": 0.004, "loss": "mse", "augmentation": {"rotation": 10.0, "flip": 0.5}})
+    assert spec.unusual_options() == ["lr=0.004", "augmentation.rotation=10.0"]
+    assert from_description(spec.describe()).unusual_options() == spec.unusual_options()
+    assert Spec(method="no.such:Method", options={"speed": 3}).unusual_options() == ["speed=3"]
+
+
 def test_list_find_and_remove(copied):
     assert [key for key, _, result in runs.stored() if result] == [copied.spec.key]
     assert runs.find(copied.spec.key[:5]).spec.key == copied.spec.key

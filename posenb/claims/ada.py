@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from posenb.claims.claim import Claim
+from posenb.claims.claim import EVERY, Claim
 
 _CHAPTER = "02_adversarial_augmentation"
 _MEASURES = "posenb.experiments.adversarial_claims"
@@ -44,8 +44,8 @@ CLAIMS = (
         "hourglasses.",
         "Table 1, MPII validation: +.5 by ASR, +.4 by AHO, a further +.4 by both",
         f"{_MEASURES}:measure_ada4",
-        specs_by=_SPECS,
-        runs=("random", "asr", "aho", "both"),
+        specs_by="posenb.experiments.adversarial_specs:components",
+        runs=EVERY,
     ),
     Claim(
         "ADA-5",
@@ -63,6 +63,8 @@ CLAIMS = (
         "accuracy too at the paper's size.",
         "Table 1: size 18M against 38M, megabytes as it seems",
         f"{_MEASURES}:measure_ada6",
+        specs_by="posenb.experiments.adversarial_specs:hourglasses",
+        runs=EVERY,
     ),
     Claim(
         "ADA-7",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from posenb import runs
-from posenb.claims import queue
+from posenb import queue, runs
 from posenb.claims.claim import Claim
 from posenb.claims.records import measure, sentence
 from posenb.errors import UserError, first_line

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from posenb.spec import Spec
 
 
+EVERY = ("every one",)
+"""For ``Claim.runs``: all that ``specs_by`` gives, where a profile of larger size has more of them."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """A claim of a paper, and how it is judged; stated before anything is measured.
@@ -25,7 +29,7 @@ class Claim:
         measured_by: 'package.module:function', called with (profile, dataset, seed, device).
         margin: for "equally good": the claim is that the statistic lies within +-margin of 0.
         specs_by: 'package.module:function', called with (profile, dataset, seed): all Specs of an experiment by name.
-        runs: the names of those that the claim is measured on; none for a theorem.
+        runs: the names of those that the claim is measured on; none for a theorem, ``EVERY`` for all.
         sweep: whether it needs so many runs that three seeds must do at full.
     """
 
@@ -49,7 +53,7 @@ class Claim:
         if not self.runs:
             return []
         every: Mapping[str, Spec] = _named(self.specs_by)(profile, dataset, seed)
-        return [every[name] for name in self.runs]
+        return list(every.values()) if self.runs == EVERY else [every[name] for name in self.runs]
 
     @property
     def page(self) -> str:

@@ -15,14 +15,13 @@ import numpy as np
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 
-from posenb import __version__, runs
-from posenb.claims import queue
+from posenb import __version__, queue, runs
 from posenb.claims.claim import Claim
 from posenb.claims.judging import NOT_JUDGED, bootstrap, judge
 from posenb.claims.registry import find
 from posenb.errors import UserError
 from posenb.files import save_json
-from posenb.home import home
+from posenb.home import checkout, home
 from posenb.runs import commit
 from posenb.spec import Spec
 
@@ -181,8 +180,8 @@ def records_folder() -> Path:
 
 
 def published_folder() -> Path:
-    """Where the book's committed records lie."""
-    return home() / "book" / "published"
+    """Where the book's committed records lie; they belong to the text, wherever ``$POSENB_HOME`` keeps the runs."""
+    return (checkout() or home()) / "book" / "published"
 
 
 def records(identifier: str | None = None) -> Iterator[dict[str, Any]]:

@@ -76,7 +76,7 @@ def source(name: str) -> Source:
     if index is None:
         known = ", ".join([*SYNTHETIC, *SOURCES])
         raise UserError(f"data set must be one of {known}, or one that `posenb data own` prepared, not {name!r}")
-    return _own(name, index["digest"])
+    return _own(name, index["digest"], labelled=bool(index["skeleton"]["joints"]))
 
 
 def skeleton(name: str) -> Skeleton:

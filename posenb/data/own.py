@@ -10,18 +10,17 @@ in a file are often alike (frames of one video), and should not be on both sides
 from __future__ import annotations
 
 import re
-import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from posenb.data.coco import Parsed, entries_of, left_out, parse, read_json, require_pictures
 from posenb.data.joint_names import Named, named
 from posenb.data.people import Picture
+from posenb.data.pictures import size_of
 from posenb.data.prepare import prepare
 from posenb.data.prepared import SPLITS
 from posenb.data.sources import SOURCES, own
@@ -67,7 +66,7 @@ def install(
         UserError: for a name that cannot be used.
         DataError: in one line, where a file or folder is missing or not what it should be.
     """
-    name = _checked(name or annotations.stem)
+    name = checked(name or annotations.stem)
     content = read_json(annotations)
     kind = _kind(content, annotations, category)
     joints = named(kind.name, kind.joints, kind.lines)
@@ -94,7 +93,8 @@ def install(
     return "\n".join([*lines, f"next: posenb train --dataset {name}"])
 
 
-def _checked(name: str) -> str:
+def checked(name: str) -> str:
+    """A name that a set of the user's own may have. Raises UserError for another."""
     from posenb.data import SYNTHETIC
 
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
@@ -163,7 +163,7 @@ def _of_told_size(found: Parsed, path: Path) -> Parsed:
     """Without the pictures that were scaled or turned since they were labelled: their labels are elsewhere."""
     kept, other = [], []
     for picture, told in zip(found.pictures, found.sizes, strict=True):
-        size = _size(picture.path)
+        size = size_of(picture.path)
         if told is None or size is None or size == tuple(told):
             kept.append(picture)
         else:
@@ -177,16 +177,6 @@ def _of_told_size(found: Parsed, path: Path) -> Parsed:
     if other:
         found.dropped["picture of another size than its annotations say"] += len(other)
     return replace(found, pictures=kept)
-
-
-def _size(path: Path) -> tuple[int, int] | None:
-    """(width, height) as stored; None where the file cannot be read, which ``prepare`` will report."""
-    try:
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return image.size
-    except Exception:  # a decoder trips over damaged bytes in many ways
-        return None
 
 
 def _held_out(pictures: list[Picture], path: Path) -> tuple[list[Picture], str]:

@@ -48,6 +48,7 @@ class Picture:
         people: in the data set's own order.
         split: 'train' or 'test'.
         number: the data set's own number of the picture.
+        upright: turn it as its EXIF orientation says; labels are of pictures as stored.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Picture:
     people: tuple[Person, ...]
     split: str = "train"
     number: int = 0
+    upright: bool = False
 
 
 def about_box(x: float, y: float, width: float, height: float) -> tuple[NDArray[np.float64], float]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import warnings
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from posenb.data.people import Person
 
@@ -17,6 +18,8 @@ SURROUNDINGS = 1.6  #: what is kept of a picture about a person, in sides of the
 LARGEST_SIDE = 256  #: pixels of a sample's side that are kept at most
 _QUALITY = 92
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+"""Of files in these formats."""
 
 
 class Cut(NamedTuple):
@@ -27,8 +30,8 @@ class Cut(NamedTuple):
     unit: float
 
 
-def decode(file: bytes, formats: tuple[str, ...] = _FORMATS) -> NDArray[np.uint8]:
-    """RGB ``(H, W, 3)`` as stored: annotations know nothing of EXIF's orientation.
+def decode(file: bytes, formats: tuple[str, ...] = _FORMATS, upright: bool = False) -> NDArray[np.uint8]:
+    """RGB ``(H, W, 3)`` as stored, for annotations know nothing of EXIF's orientation; or turned ``upright`` by it.
 
     Raises:
         ValueError: for what is no whole picture of these formats, or is absurdly large.
@@ -36,14 +39,26 @@ def decode(file: bytes, formats: tuple[str, ...] = _FORMATS) -> NDArray[np.uint8
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(file), formats=formats) as image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            if image.mode.startswith("I"):  # 16 bits of grey, which PIL would clip to white
-                grey = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
+            turned = ImageOps.exif_transpose(image) if upright else image
+            if turned.mode.startswith("I"):  # 16 bits of grey, which PIL would clip to white
+                grey = (np.asarray(turned).astype(np.uint32) >> 8).astype(np.uint8)
                 return np.repeat(grey[..., None], 3, axis=2)
-            return np.asarray(image.convert("RGB"))
+            return np.asarray(turned.convert("RGB"))
     except UnidentifiedImageError:
         raise ValueError(f"is no picture of a known kind ({', '.join(formats)})") from None
     except Exception as error:  # a decoder trips over damaged bytes in many ways
         raise ValueError(f"cannot be decoded ({error})") from None
+
+
+def size_of(path: Path, upright: bool = False) -> tuple[int, int] | None:
+    """(width, height) as stored, or ``upright`` as EXIF says; None where the file cannot be read."""
+    try:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            lying = upright and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            return image.size[::-1] if lying else image.size
+    except Exception:  # a decoder trips over damaged bytes in many ways
+        return None
 
 
 def cut(pixels: NDArray[np.uint8], person: Person) -> Cut:

@@ -173,7 +173,7 @@ def _people(picture: Picture, labelled: bool, whole: bool) -> tuple[list[tuple[P
     found: list[tuple[Person, Cut]] = []
     try:
         file = picture.path.read_bytes()
-        pixels = decode(file)
+        pixels = decode(file, upright=picture.upright)
         for number, person in enumerate(picture.people):
             good, problems = admitted(person, pixels.shape[1], pixels.shape[0], labelled)
             left_out += [[picture.name, str(person.number or number), problem] for problem in problems]

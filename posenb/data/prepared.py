@@ -64,6 +64,12 @@ class Prepared:
     parts: list[int]
 
 
+def prepared_here() -> dict[str, dict[str, Any]]:
+    """What each prepared data set of this home says of itself, by name: counts, joint set, digest."""
+    folders = sorted(path.parent.parent for path in data_folder().glob("*/people/index.json"))
+    return {folder.name: index for folder in folders if (index := index_of(folder))}
+
+
 def is_prepared(folder: Path) -> bool:
     """Whether there is something that ``read`` can read."""
     return index_of(folder) is not None
@@ -92,7 +98,7 @@ def read(source: Source, folder: Path | None = None) -> Prepared:
         except DAMAGED as error:
             raise DataError(f"{path} is damaged ({error}): run `{source.command}`") from None
     labels = {name: np.concatenate([part[name] for part in parts]) for name in (*FIELDS, "split")}
-    skeleton = source.skeleton or _skeleton(index["skeleton"])
+    skeleton = source.skeleton or Skeleton.from_description(index["skeleton"])
     return Prepared(folder, index["digest"], skeleton, labels.pop("split"), labels, index["parts"])
 
 
@@ -221,17 +227,6 @@ def files(prepared: Prepared, source: Source) -> Iterator[bytes]:
             raise DataError(f"{path}.pictures is damaged: run `{source.command}`")
         for start, end in zip([0, *ends[:-1]], ends, strict=True):
             yield pictures[start:end]
-
-
-def _skeleton(described: dict[str, Any]) -> Skeleton:
-    """A joint set from JSON."""
-
-    def pairs(name: str) -> tuple[tuple[int, int], ...]:
-        return tuple((a, b) for a, b in described[name])
-
-    return Skeleton(
-        described["name"], tuple(described["joints"]), pairs("limbs"), tuple(described["flip"]), pairs("reference")
-    )
 
 
 def index_of(folder: Path) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from posenb.data.dataset import PoseDataset
 from posenb.experiments import adversarial
 from posenb.experiments import adversarial_accuracy as accuracy
 from posenb.experiments.accuracy import pck
-from posenb.experiments.adversarial_specs import HOURGLASSES, networks, specs, stages
+from posenb.experiments.adversarial_specs import HOURGLASSES, components, hourglasses, specs
 from posenb.methods.adversarial_augmentation import Adversaries
 from posenb.runs import Run
 from posenb.spec import Network, Spec
@@ -27,15 +27,11 @@ from posenb.spec import Network, Spec
 IMAGES = {"smoke": 16, "quick": 100, "full": 300, "paper": 300}
 # what "matches" allows: 2 points
 MARGIN = 0.02
-COMPONENTS = ("random", "asr", "aho", "both")
 
 
-def trained(
-    names: tuple[str, ...], profile: str, dataset: str, seed: int, device: str, network: Network | None = None
-) -> dict[str, Run]:
-    """The named runs of :func:`~posenb.experiments.adversarial_specs.specs`, or of ``stages`` with another network,
-    trained where they are missing."""
-    wanted = specs(profile, dataset, seed) if network is None else stages(profile, dataset, seed, network)
+def trained(names: tuple[str, ...], profile: str, dataset: str, seed: int, device: str) -> dict[str, Run]:
+    """The named runs of :func:`~posenb.experiments.adversarial_specs.specs`, trained where they are missing."""
+    wanted = specs(profile, dataset, seed)
     return {name: runs.train(wanted[name], device=device) for name in names}
 
 
@@ -106,10 +102,7 @@ def measure_ada3(profile: str, dataset: str, seed: int, device: str = "auto") ->
 def measure_ada4(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
     """In PCK@.2, the smallest of ASR less random, AHO less random, both less ASR, and both less AHO; the smallest over
     the networks (at the paper profile residual and dense hourglass, else the small network alone)."""
-    found: dict[str, Run] = {}
-    for name, network in networks(profile).items():
-        of_network = trained(COMPONENTS, profile, dataset, seed, device, network)
-        found |= {f"{name}, {variant}": run for variant, run in of_network.items()}
+    found = {name: runs.train(spec, device=device) for name, spec in components(profile, dataset, seed).items()}
     return accuracy.component_gain(found)
 
 
@@ -127,10 +120,7 @@ def measure_ada6(profile: str, dataset: str, seed: int, device: str = "auto") ->
     fewer = 0.5 - weights["dense"] / weights["residual"]
     if profile != "paper":
         return Measurement(fewer, np.array([fewer]), float, [], {"weights": weights})
-    found = {
-        name: trained(("random",), profile, dataset, seed, device, network)["random"]
-        for name, network in HOURGLASSES.items()
-    }
+    found = {name: runs.train(spec, device=device) for name, spec in hourglasses(profile, dataset, seed).items()}
 
     def statistic(mean: adversarial.Array) -> float:
         residual, dense = (pck(of_run) for of_run in mean)

@@ -48,10 +48,25 @@ HOURGLASSES = {
 }
 """The two networks of the paper's Table 1: one stack each."""
 
+COMPONENTS = ("random", "asr", "aho", "both")
+"""The rows of that table: what ADA-4 compares."""
+
 
 def networks(profile: str) -> dict[str, Network | None]:
     """On which networks components are compared (ADA-4): the paper's two at its size, and else the profile's own."""
     return dict(HOURGLASSES) if profile == "paper" else {"small": None}
+
+
+def components(profile: str, dataset: str, seed: int = 0) -> dict[str, Spec]:
+    """The runs of ADA-4, 'small, random' and so on: each of :data:`COMPONENTS` on each of :func:`networks`."""
+    found = {name: stages(profile, dataset, seed, network) for name, network in networks(profile).items()}
+    return {f"{name}, {variant}": found[name][variant] for name in found for variant in COMPONENTS}
+
+
+def hourglasses(profile: str, dataset: str, seed: int = 0) -> dict[str, Spec]:
+    """The runs of ADA-6, 'residual' and 'dense'; none below the paper profile, where it is judged on weights alone."""
+    compared = HOURGLASSES if profile == "paper" else {}
+    return {name: stages(profile, dataset, seed, network)["random"] for name, network in compared.items()}
 
 
 def stacked(profile: str) -> Network:

@@ -1,13 +1,14 @@
 """Verdicts, intervals, records."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from jsonschema import ValidationError, validate
 
-from posenb import claims
+from posenb import claims, home
 from posenb.claims import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, REPRODUCED, Measurement, bootstrap, judge
 from posenb.errors import DataError, UserError
 
@@ -76,6 +77,15 @@ def test_own_records_stand_before_published_ones(record, tmp_path, monkeypatch):
     assert claims.record("ADA-1", "body")["mean"] == 2.0
     assert claims.record("ADA-1", "lsp") is None
     assert list(claims.records("SHR-1")) == []
+
+
+def test_published_records_are_the_checkouts_wherever_runs_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path))
+    monkeypatch.setattr(import_module("posenb.claims.records"), "checkout", home.checkout)
+    assert claims.published_folder() == ROOT / "book" / "published"
+    assert claims.records_folder() == tmp_path / "records"
+    monkeypatch.chdir(tmp_path)
+    assert claims.published_folder() == tmp_path / "book" / "published"
 
 
 def test_a_damaged_record_is_named(tmp_path, monkeypatch):

@@ -1,13 +1,12 @@
-"""The queue of runs."""
+"""Many claims, one after the other."""
 
 import dataclasses
 import os
 
 import pytest
-import torch
 
 from posenb import claims, runs
-from posenb.claims import campaign, queue
+from posenb.claims import campaign
 from posenb.claims.claim import Claim
 from posenb.errors import UserError
 from tests.tiny import tiny_spec
@@ -19,35 +18,6 @@ def home(tmp_path, monkeypatch):
     # the workers that it starts share this
     assert os.environ["POSENB_HOME"] == str(tmp_path)
     return tmp_path
-
-
-def started_from(spec, seed=0):
-    return dataclasses.replace(tiny_spec(seed), method="stable_heatmaps", options={}, start=(spec,))
-
-
-def test_a_run_stands_behind_those_that_it_starts_from_and_once():
-    start = tiny_spec()
-    first, second = started_from(start), dataclasses.replace(started_from(start), options={"rcc": True})
-    assert queue.with_starts([first, second, start, first]) == [start, first, second]
-
-
-def test_what_is_stored_is_not_missing(home):
-    start = tiny_spec(steps=2)
-    later = started_from(start)
-    runs.train(start, device="cpu")
-    assert runs.is_stored(start) and queue.missing([later]) == [later]
-
-
-def test_what_fails_costs_what_starts_from_it_alone(home):
-    broken = dataclasses.replace(tiny_spec(steps=2), options={"loss": "mse", "lr": 1e30})
-    good = tiny_spec(seed=1, steps=2)
-    torch.set_num_threads(1)
-    ended = list(queue.train([started_from(broken), good], "cpu", jobs=2))
-    told = {one.spec.key: one.error for one in ended}
-    assert told.keys() == {broken.key, started_from(broken).key, good.key}
-    assert told[good.key] == "" and "no longer finite" in told[broken.key]
-    assert told[started_from(broken).key] == "a run that it starts from failed"
-    assert runs.is_stored(good) and not runs.is_stored(broken)
 
 
 def specs(profile, dataset, seed):
