@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,11 +45,16 @@ _COLUMNS += ["seeds", "device", "hours", "commit", "problem"]
 
 
 def interval(record: Mapping[str, Any]) -> str:
-    """A record's statistic with its 95% interval over seeds, in two digits."""
-    if not record["interval"]:
+    """A record's statistic with its 95% interval over seeds, to two digits of the interval's half width.
+
+    The interval stays in one line; a statistic that has none, or is the same for all seeds, stands alone.
+    """
+    low, high = record["interval"] or (0.0, 0.0)
+    if low == high:
         return f"{record['mean']:.2g}"
-    low, high = record["interval"]
-    return f"{record['mean']:.2g} [{low:.2g}, {high:.2g}]"
+    decimals = min(max(1 - math.floor(math.log10((high - low) / 2)), 0), 4)
+    mean, low, high = (f"{value:.{decimals}f}" for value in (record["mean"], low, high))
+    return f"{mean} [{low},\N{NO-BREAK SPACE}{high}]"
 
 
 def standing(record: Mapping[str, Any]) -> tuple[str, str]:

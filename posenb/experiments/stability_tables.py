@@ -25,6 +25,24 @@ NAMES = {
 }
 """What figures and tables call the variants."""
 
+METRICS: dict[str, tuple[str, str]] = {
+    "auc": ("AUC", "{:.3f}"),
+    "pck": ("PCK@0.2", "{:.3f}"),
+    "d_n": ("D64", "{:,.0f}"),
+    "peak_gap": ("D(1)(2)", "{:.4f}"),
+    "r": ("R", "{:,.0f}"),
+    "ruc": ("RUC", "{:.3f}"),
+    "mpc": ("mPC", "{:.3f}"),
+}
+"""What tables call the metrics of a summary, and how they write them."""
+
+
+def written(means: pd.DataFrame) -> pd.DataFrame:
+    """A table of text from :func:`averaged`, or from summaries as rows: variants and metrics by their names."""
+    known = {column: METRICS[column] for column in means if column in METRICS}
+    text = {name: means[column].map(form.format) for column, (name, form) in known.items()}
+    return pd.DataFrame(text).rename(index=NAMES)
+
 
 def by_seed(record: Mapping[str, Any]) -> pd.DataFrame:
     """Every variant's means over images: index (variant, seed), a column a metric."""

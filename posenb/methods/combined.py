@@ -20,6 +20,7 @@ from posenb.methods.adversarial_augmentation.joint import View
 from posenb.methods.base import Method, Setting
 from posenb.methods.heads import reset_heads
 from posenb.methods.semi_supervised import SemiSupervised
+from posenb.methods.semi_supervised.detector import NEW_HEAD
 from posenb.methods.stable_heatmaps import StableAnswers, StableObjective
 from posenb.training import Step
 
@@ -67,6 +68,7 @@ class StableSemiSupervised(StableAnswers, SemiSupervised):
     def _reset(self) -> None:
         for number, student in enumerate(self.students):
             reset_heads(student, self.setting.seed * 1000 + number)
+        self.detector.start = NEW_HEAD
         if hasattr(self, "teacher"):
             self.teacher.load_state_dict(self.network.state_dict())
 

@@ -30,7 +30,12 @@ def test_a_row_a_record_and_one_for_what_was_not_measured(home):
     rows = scorecard.rows().set_index(["claim", "dataset"])
     assert {name for name, _ in rows.index} == set(claims.CLAIMS)
     good = rows.loc[("SHR-3", "hand")]
-    assert (good["verdict"], good["statistic"], good["seeds"], good["hours"]) == ("reproduced", "1 [0.75, 1.2]", 3, 1.0)
+    assert (good["verdict"], good["statistic"], good["seeds"], good["hours"]) == (
+        "reproduced",
+        "1.00 [0.75,\N{NO-BREAK SPACE}1.25]",
+        3,
+        1.0,
+    )
     stale = rows.loc[("SHR-3", "lsp")]
     assert stale["verdict"] == "stale" and "reproduced" in stale["problem"]
     assert rows.loc[("SHR-2", ""), "verdict"] == "not measured"
@@ -46,6 +51,21 @@ def test_synthetic_people_and_real_ones_are_columns(home):
     (axes,) = plots.scorecard(wide).axes
     assert [text.get_text() for text in axes.texts].count("yes") == 2
     assert len(axes.patches) == 2 * len(claims.CLAIMS)
+
+
+@pytest.mark.parametrize(
+    ("mean", "interval", "said"),
+    [
+        (0.0834, [0.0417, 0.1251], "0.083 [0.042, 0.125]"),
+        (0.0068, [0.00008, 0.0136], "0.0068 [0.0001, 0.0136]"),
+        (-12.4, [-37.0, 12.2], "-12 [-37, 12]"),
+        (0.5, [0.499999, 0.500001], "0.5000 [0.5000, 0.5000]"),
+        (1e-12, [1e-12, 1e-12], "1e-12"),
+        (0.25, None, "0.25"),
+    ],
+)
+def test_two_digits_of_the_interval_say_enough(mean, interval, said):
+    assert scorecard.interval({"mean": mean, "interval": interval}).replace("\N{NO-BREAK SPACE}", " ") == said
 
 
 def of(values):

@@ -44,6 +44,15 @@ def test_is_no_alarm_before_its_start():
     assert alarms(CollapseDetector(start=30), [0.9] * 3 + [0.01] * 20) == []
 
 
+def test_a_network_that_answers_already_is_watched_from_its_first_step():
+    """A heavy loss can empty the maps before a new head would have found its level."""
+    falling = [0.54] + [0.2] * 40
+    assert alarms(CollapseDetector(), falling) == []
+    # corrected for its start, the mean is .2 + .034 x .9^(n - 1) / (1 - .9^n): below .27 from n = 5 on
+    ((step, _),) = alarms(CollapseDetector(start=1), falling)
+    assert step == 5
+
+
 def test_a_low_response_that_never_was_higher_is_no_fall():
     assert alarms(CollapseDetector(), [0.02] * 200) == []
 

@@ -16,6 +16,7 @@ from posenb.methods.combined import (
     StableSemiSupervised,
     StableSemiSupervisedOptions,
 )
+from posenb.methods.semi_supervised.detector import NEW_HEAD
 from posenb.methods.stable_heatmaps import StableHeatmaps
 from posenb.training import Budget, Step, seeded
 from tests.adversaries import FABRIC, SETTING, a_pair, made, pretraining, sample_of, state, tiny_like
@@ -141,6 +142,7 @@ class TestSemiSupervised:
         further = semi()
         further.start_from([method, method])
         assert torch.equal(further.network.head.weight, method.network.head.weight)
+        assert (method.detector.start, further.detector.start) == (NEW_HEAD, 1)
 
     def test_a_mean_teacher_starts_as_its_student(self):
         method = semi(scheme="mean_teacher")

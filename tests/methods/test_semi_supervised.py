@@ -12,6 +12,7 @@ from posenb.errors import UserError
 from posenb.methods import find
 from posenb.methods.base import Setting
 from posenb.methods.semi_supervised import SCHEMES, Options, SemiSupervised, consistency_loss, lesson
+from posenb.methods.semi_supervised.detector import NEW_HEAD
 from posenb.skeletons import LSP14, MPII16
 from posenb.spec import Budget, Data
 from posenb.training import Step, make_fabric
@@ -157,6 +158,7 @@ class TestTeachers:
             assert all(torch.equal(v, source.network.state_dict()[n]) for n, v in student.state_dict().items())
         with pytest.raises(UserError, match="starts from two runs"):
             make("dual").start_from(sources[:1])
+        assert method.detector.start == 1  # their answers can be forgotten at once
 
     def test_another_methods_head_is_not_taken_over(self):
         source = tiny_method()
@@ -165,6 +167,7 @@ class TestTeachers:
         # what a new head says is taught at once: it must say next to nothing
         maps = method.eval().heatmaps(torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
         assert 0 < maps.abs().max() < 0.2
+        assert method.detector.start == NEW_HEAD
         assert torch.equal(method.teacher.head.weight, method.network.head.weight)
         assert torch.equal(method.network.stem[0].weight, source.network.stem[0].weight)
         assert torch.equal(method.teacher.stem[0].weight, source.network.stem[0].weight)

@@ -36,6 +36,10 @@ class TestTables:
         assert list(table.index) == ["base", "rcc", "all"]
         assert table["auc"].tolist() == pytest.approx([0.55, 0.54, 0.53])
 
+    def test_written_for_readers(self):
+        text = tables.written(tables.averaged(record()))
+        assert text.loc["baseline"].to_dict() == {"AUC": "0.550", "RUC": "0.400", "R": "1,000", "mPC": "0.300"}
+
     def test_means_by_corruption(self):
         table = tables.by_corruption(record())
         assert table.loc["all"].to_dict() == {"spatter": 2.5, "saturate": 4.5}

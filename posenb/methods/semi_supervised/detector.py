@@ -12,6 +12,9 @@ ADVICE = (
     "give the teacher easier views than the student, or let two networks teach each other"
 )
 
+NEW_HEAD = 20
+"""Steps in which a new head finds its level: what its maps had before is no answer that could be forgotten."""
+
 
 class CollapseDetector(nn.Module):
     """Warns once when the running response falls below a fraction of the highest that it has had.
@@ -22,8 +25,7 @@ class CollapseDetector(nn.Module):
     Args:
         fraction: the alarm's level, of the highest running response.
         memory: the running mean's decay a step.
-        start: steps before the first check, in which a new head still finds its level: what it had before is no
-            answer that could be forgotten.
+        start: the first step that counts: :data:`NEW_HEAD`, or 1 where training goes on from a network that answers.
     """
 
     best: Tensor
@@ -31,7 +33,7 @@ class CollapseDetector(nn.Module):
     steps: Tensor
     alarm: Tensor
 
-    def __init__(self, fraction: float = 0.5, memory: float = 0.9, start: int = 20) -> None:
+    def __init__(self, fraction: float = 0.5, memory: float = 0.9, start: int = NEW_HEAD) -> None:
         super().__init__()
         self.fraction, self.memory, self.start = fraction, memory, start
         self.register_buffer("best", torch.zeros(()))

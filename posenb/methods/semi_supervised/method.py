@@ -19,7 +19,7 @@ from posenb.heatmaps import gaussian
 from posenb.losses import heatmap_mse
 from posenb.methods.base import Method, Setting
 from posenb.methods.heads import reset_heads, without_heads
-from posenb.methods.semi_supervised.detector import CollapseDetector
+from posenb.methods.semi_supervised.detector import NEW_HEAD, CollapseDetector
 from posenb.methods.semi_supervised.options import Options
 from posenb.methods.semi_supervised.unlabelled import Lesson, View, consistency_loss, lesson, open_view
 from posenb.training import Step
@@ -80,6 +80,7 @@ class SemiSupervised(Method):
                     # what a new head says would be taught; near 0 it says nothing
                     reset_heads(student, self.setting.seed * 1000 + number)
             student.load_state_dict(student.state_dict() | learned)
+        self.detector.start = 1 if all(isinstance(source, SemiSupervised) for source in sources) else NEW_HEAD
         if hasattr(self, "teacher"):
             self.teacher.load_state_dict(self.network.state_dict())
 
