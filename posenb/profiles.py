@@ -18,11 +18,6 @@ PROFILES = ("smoke", "quick", "full", "paper")
 SEEDS = {"smoke": 1, "quick": 1, "full": 5, "paper": 3}
 
 
-def seeds(profile: str) -> tuple[int, ...]:
-    """The paired seeds of a profile."""
-    return tuple(range(SEEDS[check(profile)]))
-
-
 def check(profile: str) -> str:
     """The profile itself.
 

@@ -48,7 +48,8 @@ def missing(specs: Iterable[Spec]) -> list[Spec]:
 
 def together(specs: Mapping[str, Spec], device: str = "auto", jobs: int | None = None) -> dict[str, Run]:
     """The runs of several specs, by their names; on a CPU as many of the missing ones are trained at a time as it has
-    cores, a thread each: small networks leave a second thread little to do (``benchmarks/README.md``).
+    cores, a thread each: small networks leave a second thread little to do (``benchmarks/README.md``). Of a chain, each
+    run starting from the one before, none can share: there :func:`posenb.runs.train` is faster, with all threads.
 
     Called from a script, the call stands below ``if __name__ == "__main__":``, as for all that starts processes.
 

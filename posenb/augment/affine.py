@@ -24,6 +24,9 @@ class Family:
         shift: largest shift as a fraction of the image side, uniform in x and in y.
         flip: the share of images that are mirrored.
         colour: each channel is multiplied by U(1 - colour, 1 + colour).
+
+    Raises:
+        ValueError: for a share or a colour outside of [0, 1], or a spread below 0.
     """
 
     rotation: float = 30.0
@@ -32,6 +35,14 @@ class Family:
     shift: float = 0.0
     flip: float = 0.5
     colour: float = 0.4
+
+    def __post_init__(self) -> None:
+        for name in ("rotation_rate", "flip", "colour"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
+        for name in ("rotation", "scale", "shift"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
 
 
 NONE = Family(rotation=0, scale=0, flip=0, colour=0)

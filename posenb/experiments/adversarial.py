@@ -18,7 +18,7 @@ from torch import Generator, Tensor
 from posenb import augment
 from posenb.augment import Draw
 from posenb.data.dataset import PoseDataset
-from posenb.methods.adversarial_augmentation import Adversaries, difficulty, upside_down
+from posenb.methods.adversarial_augmentation import Adversaries, difficulty
 from posenb.runs import Run
 
 Array = NDArray[np.float64]
@@ -171,14 +171,6 @@ def settle(wins: Tensor, alpha: float, beta: float, cap: float | None, updates: 
         # rounding would grow: a sum of 1 - e becomes one of (1 - e) squared
         found.append(augment.normalize(torch.lerp(found[-1], found[-1] @ asked, rate)[None])[0])
     return torch.stack(found)
-
-
-# ADA-7: direct generation collapses
-
-
-def collapse(direct: Adversaries, data: PoseDataset) -> float:
-    """ADA-7's statistic: the share of images that a direct agent turns by more than 90 degrees, less a half."""
-    return upside_down(predicted_distributions(direct, data)["angle"]).item() - 0.5
 
 
 # ADA-10: what a step costs

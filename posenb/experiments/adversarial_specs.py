@@ -36,7 +36,7 @@ START = {"smoke": 4, "quick": 600, "full": 1500, "paper": 10_000}
 AGENTS = {"smoke": 2, "quick": 100, "full": 100, "paper": 2000}
 """Steps of stage 2, of 8 images, each judged under all 63 pairs of bins."""
 
-JOINT = {"smoke": 4, "quick": 500, "full": 1000, "paper": 50_000}
+JOINT = {"smoke": 4, "quick": 400, "full": 1000, "paper": 50_000}
 """Steps of stage 3."""
 
 IMAGES = {"quick": 1000, "full": 1000, "paper": 20_000}

@@ -86,8 +86,8 @@ BACKBONES: dict[str, dict[str, Network]] = {
 """SSL-8's three networks."""
 
 # of cross-entropy, then of squared error: until the few labels have little more to give
-START_STEPS = {"smoke": (2, 2), "quick": (400, 500), "full": (600, 1200), "paper": (10_000, 10_000)}
-STEPS = {"smoke": 4, "quick": 300, "full": 800, "paper": 40_000}
+START_STEPS = {"smoke": (2, 2), "quick": (300, 400), "full": (600, 1200), "paper": (10_000, 10_000)}
+STEPS = {"smoke": 4, "quick": 240, "full": 800, "paper": 40_000}
 SNAPSHOTS = {"smoke": 2, "quick": 8, "full": 8, "paper": 10}
 # images on which responses are measured
 IMAGES = {"smoke": 16, "quick": 100, "full": 300, "paper": 1000}

@@ -46,7 +46,7 @@ ARCHITECTURES = {
 
 LIGHT = ("mobilenet_v2", "shufflenet")
 
-STEPS = {"smoke": 4, "quick": 300, "full": 800, "paper": 30_000}
+STEPS = {"smoke": 4, "quick": 200, "full": 800, "paper": 30_000}
 # images on which a run's stability is measured: 25 corrupted copies of each
 IMAGES = {"smoke": 16, "quick": 100, "full": 500, "paper": 1000}
 

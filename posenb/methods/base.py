@@ -49,6 +49,13 @@ class Setting:
         return models.create(self.network, joints, self.network_options, self.seed * 1000 + offset)
 
 
+def require_positive(**options: float) -> None:
+    """Raise ValueError for an option that must be above 0 and is not."""
+    for name, value in options.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be above 0, not {value}")
+
+
 class Method(nn.Module, ABC):
     """A way to train pose networks.
 

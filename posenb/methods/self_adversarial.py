@@ -21,7 +21,7 @@ from posenb import augment
 from posenb.data.dataset import PoseDataset
 from posenb.heatmaps import gaussian
 from posenb.losses import heatmap_mse
-from posenb.methods.base import Method, Setting
+from posenb.methods.base import Method, Setting, require_positive
 from posenb.methods.heads import reset_heads, take_over_body
 from posenb.models import discriminator
 from posenb.training import Step
@@ -66,6 +66,7 @@ class Options:
     augmentation: augment.Family = field(default_factory=augment.Family)
 
     def __post_init__(self) -> None:
+        require_positive(sigma=self.sigma)
         if not 0 <= self.k <= 1:
             raise ValueError(f"k must lie in [0, 1], not {self.k}")
         if min(self.lambda_g, self.lambda_k, self.gamma) < 0:

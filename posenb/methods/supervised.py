@@ -16,7 +16,7 @@ from posenb import augment
 from posenb.data.dataset import PoseDataset
 from posenb.heatmaps import gaussian
 from posenb.losses import heatmap_mse, soft_cross_entropy
-from posenb.methods.base import Method, Setting
+from posenb.methods.base import Method, Setting, require_positive
 from posenb.training import Step
 
 LOSSES = {"mse": heatmap_mse, "soft_cross_entropy": soft_cross_entropy}
@@ -39,6 +39,7 @@ class Options:
     augmentation: augment.Family = field(default_factory=augment.Family)
 
     def __post_init__(self) -> None:
+        require_positive(sigma=self.sigma)
         if self.loss not in LOSSES:
             raise ValueError(f"loss must be one of {', '.join(LOSSES)}, not {self.loss!r}")
 

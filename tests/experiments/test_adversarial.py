@@ -9,7 +9,7 @@ import torch
 from posenb import augment, runs
 from posenb.experiments import adversarial
 from posenb.experiments.adversarial import Agreement, agreement, depth, flattening, passes
-from posenb.methods.adversarial_augmentation import AdversarialAugmentation, difficulty
+from posenb.methods.adversarial_augmentation import AdversarialAugmentation, difficulty, upside_down
 from tests.adversaries import a_step, joint
 from tests.tiny import tiny_data, tiny_method, tiny_spec
 
@@ -109,12 +109,18 @@ class TestViews:
         assert (views[:, 0] - turned).abs().mean() < 0.02
 
 
-def test_collapse_counts_images_beyond_90_degrees():
+def test_a_direct_agent_turns_people_upside_down():
     method, data = joint(direct=True, agents=["asr"]), tiny_data(4)
-    assert -0.5 <= adversarial.collapse(method, data) <= 0.5
+
+    def share():
+        return upside_down(adversarial.predicted_distributions(method, data)["angle"]).item()
+
     with torch.no_grad():
+        method.agents["asr"].head.weight.zero_()
+        method.agents["asr"].head.bias[1] = 0.0
+        assert share() == 0
         method.agents["asr"].head.bias[1] = 100.0
-    assert adversarial.collapse(method, data) == 0.5
+    assert share() == 1
 
 
 class TestPasses:

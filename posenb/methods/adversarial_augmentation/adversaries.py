@@ -16,7 +16,7 @@ from posenb.augment import Draw, Sample
 from posenb.data.dataset import Batch
 from posenb.heatmaps import gaussian
 from posenb.losses import heatmap_mse, over_visible, per_image, soft_cross_entropy
-from posenb.methods.base import Method, Setting
+from posenb.methods.base import Method, Setting, require_positive
 from posenb.models import augmenter
 from posenb.training import Step
 
@@ -47,6 +47,7 @@ class AgentOptions:
     noise: float = 1.0
 
     def __post_init__(self) -> None:
+        require_positive(sigma=self.sigma)
         known("loss", self.loss, LOSSES)
         # from JSON a list, from a command line one word
         object.__setattr__(self, "agents", (self.agents,) if isinstance(self.agents, str) else tuple(self.agents))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from posenb import augment
 from posenb.augment.rand_augment import LARGEST
+from posenb.methods.base import require_positive
 
 SCHEMES = {
     "supervised": "labelled images alone",
@@ -53,6 +54,7 @@ class Options:
     augmentation: augment.Family = field(default_factory=augment.Family)
 
     def __post_init__(self) -> None:
+        require_positive(sigma=self.sigma)
         if self.scheme not in SCHEMES:
             raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}, not {self.scheme!r}")
         if self.weight < 0 or self.ratio <= 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from posenb import augment, rivals
+from posenb.methods.base import require_positive
 
 # rival -> the default weight of its own loss, where it has one
 RIVALS = {"none": 0.0, "at": 0.0, "augmix": 1.0, "lipschitz": 0.0, "patch_gaussian": 0.0, "st_g": 1e-3, "st_a": 1e-3}
@@ -53,6 +54,7 @@ class Options:
     augmentation: augment.Family = field(default_factory=augment.Family)
 
     def __post_init__(self) -> None:
+        require_positive(sigma=self.sigma)
         if self.rival not in RIVALS:
             raise ValueError(f"rival must be one of {', '.join(RIVALS)}, not {self.rival!r}")
         if self.hdhr_loss not in ("wce", "l1", "l2"):
