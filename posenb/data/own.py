@@ -160,12 +160,17 @@ def _not_hidden(picture: Picture) -> Picture:
 
 
 def _of_told_size(found: Parsed, path: Path) -> Parsed:
-    """Without the pictures that were scaled or turned since they were labelled: their labels are elsewhere."""
+    """Without the pictures that were scaled or turned since they were labelled: their labels are elsewhere.
+
+    A picture that has the told size once it is turned as EXIF says was labelled so, and is read so.
+    """
     kept, other = [], []
     for picture, told in zip(found.pictures, found.sizes, strict=True):
         size = size_of(picture.path)
         if told is None or size is None or size == tuple(told):
             kept.append(picture)
+        elif size_of(picture.path, upright=True) == tuple(told):
+            kept.append(replace(picture, upright=True))
         else:
             other.append((picture, told, size))
     if not kept:

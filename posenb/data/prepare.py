@@ -161,6 +161,8 @@ def _fingerprint(skeleton: Skeleton, pictures: Sequence[Picture], validation: fr
         told.update(f"{picture.name} {picture.split} {picture.number} {size}\n".encode())
         if whole and size > 0:
             told.update(picture.path.read_bytes())
+        if picture.upright:
+            told.update(b"upright")
         for person in picture.people:
             told.update(person.points.tobytes() + person.visible.tobytes() + person.occluded.tobytes())
             told.update(f"{person.center} {person.side} {person.head} {person.area} {person.number}\n".encode())

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from posenb import cli, data
@@ -211,6 +212,20 @@ def test_pictures_that_were_scaled_or_turned_since(tmp_path: Path) -> None:
     write(tmp_path / "griffins.json", content)
     with pytest.raises(DataError, match=r"griffin0\.png has 640 x 480 pixels, and it has 160 x 120"):
         own.install(tmp_path / "griffins.json", tmp_path / "pictures")
+
+
+def test_a_picture_that_was_labelled_as_exif_turns_it(tmp_path: Path) -> None:
+    griffins(tmp_path)
+    path = tmp_path / "pictures" / "zoo 1" / "griffin9.png"  # a test picture
+    exif = Image.Exif()
+    exif[274] = 6  # shown after a quarter turn clockwise
+    lying = np.rot90(np.asarray(Image.open(path)))
+    Image.fromarray(lying).save(path, exif=exif)
+    assert Image.open(path).size == (HEIGHT, WIDTH)
+    report = own.install(tmp_path / "griffins.json", tmp_path / "pictures")
+    assert "10 people of 10 pictures" in report
+    test = data.load("griffins", "test", size=64)
+    assert (blob_error(test, WING) * 1.25 * 80.5 / 64 < 0.08).all()
 
 
 def test_splits_that_nobody_is_left_in(tmp_path: Path) -> None:
