@@ -15,8 +15,9 @@ from posenb.data.own import checked
 from posenb.data.people import Person, Picture, about_box
 from posenb.data.pictures import SUFFIXES, size_of
 from posenb.data.prepare import prepare
+from posenb.data.prepared import index_of
 from posenb.data.sources import own
-from posenb.errors import DataError
+from posenb.errors import DataError, UserError
 from posenb.home import data_folder
 from posenb.skeletons import Skeleton
 
@@ -36,10 +37,12 @@ def install(images: Path, name: str = "", boxes: Path | None = None) -> str:
     Returns a report for people to read.
 
     Raises:
-        UserError: for a name or a table that cannot be used.
+        UserError: for a name or a table that cannot be used, or the name of a set with labels, which stays.
         DataError: in one line, where there is no such folder, or nothing to keep.
     """
     name = checked(name or images.resolve().name)
+    if (there := index_of(data_folder(name))) and there["skeleton"]["joints"]:
+        raise UserError(f"{name} is a set with labels: choose another --name")
     if not images.is_dir():
         raise DataError(f"there is no folder {images}")
     paths = {

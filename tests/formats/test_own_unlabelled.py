@@ -12,9 +12,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from posenb import cli, data
-from posenb.data import unlabelled
+from posenb.data import own, unlabelled
 from posenb.errors import DataError, UserError
-from tests.formats.coco_files import HEIGHT, WIDTH, blob
+from tests.formats.coco_files import HEIGHT, WIDTH, annotation, blob, image, keypoint_file, pose, write
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +100,17 @@ def test_mistakes(tmp_path: Path, folder: str, name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         unlabelled.install(tmp_path / folder, name)
     assert not (tmp_path / "home").exists()
+
+
+def test_a_set_with_labels_stays(tmp_path: Path, street: Path) -> None:
+    points = pose(2, 0)
+    files = keypoint_file(
+        [image(k, "c.png") for k in (1, 2)], [annotation(k, k, points) for k in (1, 2)], ["a", "b"], []
+    )
+    own.install(write(tmp_path / "mine.json", files), street)
+    with pytest.raises(UserError, match="mine is a set with labels: choose another --name"):
+        unlabelled.install(street, "mine")
+    assert data.skeleton("mine").joints == ("a", "b")
 
 
 def test_it_is_listed_read_beside_labels_and_cannot_be_trained_on_alone(street: Path) -> None:
