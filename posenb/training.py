@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
+from torch.random import fork_rng
 from tqdm import tqdm
 
 from posenb.augment import Draw, Family, draw
@@ -264,10 +265,13 @@ def fit(
     logged = began - waited  # the last row of the history, as if there had been no interruption
     images, seen = budget.steps * budget.batch, start * budget.batch
     # None: no bar where standard error is no terminal, such as in a notebook that is stored
-    with tqdm(total=images, initial=seen, unit="img", desc=title, disable=None if first else True) as bar:
+    bar = tqdm(total=images, initial=seen, unit="img", desc=title, disable=None if first else True)
+    with bar, fork_rng([fabric.device] if fabric.device.type == "cuda" else []):
         method.train()
         for number in range(start, budget.steps):
             step = Step(number, budget, seed, fabric, optimizers)
+            # what layers draw for themselves, such as dropout, follows from the step's number, too
+            torch.manual_seed(seeded(seed, 3, number, fabric.global_rank).initial_seed())
             step.scale_learning_rates(method.schedule(step.progress))
             for name, value in method.train_step(step, data).items():
                 sums[name] = sums[name] + value if name in sums else value

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -13,6 +14,7 @@ import torch
 
 from posenb import runs
 from posenb.errors import UserError
+from posenb.methods.supervised import Supervised
 from posenb.spec import Budget, Data, Network, Spec, from_description
 from tests.tiny import tiny_spec
 
@@ -153,6 +155,35 @@ def test_a_fresh_training_that_fails_gives_the_old_run_back(copied, monkeypatch,
     assert runs.is_stored(copied.spec) and [key for key, *_ in runs.stored()] == [copied.path.name]
     finished = copied.provenance["finished"]
     assert runs.train(copied.spec, device="cpu").provenance["finished"] == finished
+
+
+class Careless(Supervised):
+    """Draws without a generator, as dropout does."""
+
+    def train_step(self, step, data):
+        if step.number == int(os.environ.get("STOP_AT", -1)):
+            raise KeyboardInterrupt
+        with torch.no_grad():
+            for weight in self.network.parameters():
+                weight.mul_(1 + 0.1 * torch.randn(()))
+        return super().train_step(step, data)
+
+
+def test_what_layers_draw_for_themselves_survives_a_kill_and_is_nobody_elses(tmp_path, monkeypatch):
+    spec = dataclasses.replace(tiny_spec(steps=6), method=f"{__name__}:Careless")
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path / "whole"))
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    whole = runs.train(spec, device="cpu").method.state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path / "killed"))
+    monkeypatch.setenv("STOP_AT", "3")
+    with pytest.raises(KeyboardInterrupt):
+        runs.train(spec, device="cpu", checkpoint_seconds=0)
+    monkeypatch.delenv("STOP_AT")
+    torch.manual_seed(6)
+    resumed = runs.train(spec, device="cpu", checkpoint_seconds=0).method.state_dict()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
 def test_the_seconds_of_a_run_count_from_before_it_was_killed(tmp_path, monkeypatch):
