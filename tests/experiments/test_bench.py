@@ -166,4 +166,4 @@ class Stored:
     """A run that nobody trained."""
 
     def __init__(self, spec):
-        self.spec, self.metrics = spec, {}
+        self.spec, self.metrics, self.key = spec, {}, spec.key
