@@ -173,8 +173,9 @@ def list_sets() -> None:
         kept = ", ".join(f"{count:,} {split}" for split, count in sorted(index["report"]["kept"].items()))
         joints = len(index["skeleton"]["joints"])
         print(f"{name:<16} {kept}, {f'{joints} joints' if joints else 'no labels'}")
-    for name in [name for name in SOURCES if name not in found]:
-        print(f"{name:<16} not prepared: posenb data {name} --help")
+    for name in SOURCES:
+        if name not in found:
+            print(f"{name:<16} not prepared: posenb data {name} --help")
 
 
 @app.command()

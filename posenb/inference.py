@@ -17,12 +17,13 @@ from tqdm import tqdm
 from posenb.data.boxes import Box
 from posenb.data.crops import crop
 from posenb.data.people import ABOUT_BOX
+from posenb.data.pictures import SUFFIXES
 from posenb.errors import UserError
 from posenb.files import partial_path, save_json, save_text
 from posenb.methods.base import Method
 from posenb.skeletons import Skeleton
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+IMAGES = (*SUFFIXES, ".tif", ".tiff")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 
 
