@@ -33,7 +33,7 @@ class Run:
 
     @property
     def key(self) -> str:
-        """Its name in the store; the key of :attr:`spec` where neither the code nor the data have changed since."""
+        """Its name in the store; the key of its spec where neither the code nor the data have changed since."""
         return self.path.name
 
     @cached_property
