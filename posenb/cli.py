@@ -77,7 +77,12 @@ def reproduce(
     only_claims: Annotated[
         str, typer.Option("--claims", help="Measure just these, such as ADA-4,SHR-5, and execute no chapter.")
     ] = "",
-    jobs: Annotated[int, typer.Option(help="Chapters, or runs of claims, at the same time; they share the cores.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Chapters, or runs of claims, at the same time, sharing the cores; default: 2 chapters, 1 run."
+        ),
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Execute chapters again even where nothing changed.")] = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -105,7 +110,7 @@ def reproduce(
     if dry_run and measured:
         print(*claims.announce(measured, profile, count), sep="\n")
     elif not dry_run:
-        failed = claims.measure_all(measured, profile, count, device, jobs, partial(print, flush=True))
+        failed = claims.measure_all(measured, profile, count, device, jobs or 1, partial(print, flush=True))
     if only_claims:
         raise typer.Exit(1 if failed else 0)
     code = book.run(names, profile, dataset, seed, device, jobs=jobs, fresh=fresh, dry_run=dry_run, site=site)

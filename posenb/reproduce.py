@@ -256,13 +256,16 @@ def run(
     dataset: str = "",
     seed: int = DEFAULTS["seed"],
     device: str = DEFAULTS["device"],
-    jobs: int = 1,
+    jobs: int | None = None,
     fresh: bool = False,
     dry_run: bool = False,
     site: bool = True,
     build: Path | None = None,
 ) -> int:
     """Execute what is stale, build the site, and say so line by line.
+
+    Args:
+        jobs: chapters at a time; None: two, where there are two cores.
 
     Returns:
         the exit code: 0, or 1 where a chapter failed.
@@ -276,7 +279,8 @@ def run(
         return 0
     build.mkdir(parents=True, exist_ok=True)
     with alone(build / ".lock", f"another `posenb reproduce` is at work in {build}"):
-        done = execute([job for job in planned if job.stale], jobs, _report)
+        # a thread each: the networks leave a second thread little to do, and figures leave it nothing
+        done = execute([job for job in planned if job.stale], jobs or min(2, _threads()), _report)
         failed = [result for result in done if result.error]
         if site:
             broken = {result.job.chapter.name for result in failed}

@@ -188,6 +188,21 @@ def test_a_failure_is_one_line_and_the_others_go_on(book: Path, capsys: pytest.C
 
 
 @pytest.mark.slow
+def test_chapters_share_the_cores_two_at_a_time(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads(chapter: str) -> int:
+        return int(chapters.read(reproduce.plan([chapter])[0].target).cells[-1].outputs[0].data["text/plain"])
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(4), raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    for name in ("01_tiny", "02_other", "03_third"):
+        write(book, name, 'import os\nint(os.environ["OMP_NUM_THREADS"])')
+    assert reproduce.run(["tiny"], site=False) == 0
+    assert threads("tiny") == 4
+    assert reproduce.run(site=False) == 0
+    assert (threads("other"), threads("third")) == (2, 2)
+
+
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_half_notebook(book: Path) -> None:
     write(book, "01_tiny", "import time, pathlib\npathlib.Path('started').touch()\ntime.sleep(60)")
     script = book / "go.py"
