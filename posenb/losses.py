@@ -80,10 +80,9 @@ def weighted_cross_entropy(
     Returns:
         a scalar: the sum over pixels, the mean over images and joints (Eq. 8 sums over images).
     """
-    label = multi_label(weights)
     # 0 x -inf is NaN
-    terms = torch.where(label, weights * torch.where(label, log_probabilities, 0.0), 0.0)
-    loss = -terms.sum(dim=(-2, -1))
+    labelled = torch.where(multi_label(weights), log_probabilities, 0.0)
+    loss = -(weights * labelled).sum(dim=(-2, -1))
     if normalize:
         loss = loss / weights.sum(dim=(-2, -1)).clamp(min=1e-12)
     # what is not labelled may be infinite, and infinity x 0 is NaN

@@ -53,11 +53,11 @@ class StableObjective:
         """The whole loss of raw maps of B images and, behind them, of their copies; and its parts for the history."""
         o, count = self.options, len(sample.points)
         # row-column correlation costs much: the main loss and the stability loss read the same answers
-        read = [self.read(stack, o.rcc) for stack in stacks]
-        loss = self.loss([stack[:count] for stack in stacks], sample, progress, [one[:count] for one in read])
+        read = [self.read(stack, o.rcc).split(count) for stack in stacks]
+        loss = self.loss([stack[:count] for stack in stacks], sample, progress, [clean for clean, *_ in read])
         report = {"main": loss.detach()}
         if len(stacks[0]) > count:
-            groups = [self.peaked(one).split(count) for one in read]
+            groups = [[self.peaked(part) for part in parts] for parts in read]
             stability = torch.stack([self.stability(group, sample.visible) for group in groups]).mean()
             report["stability"] = stability.detach()
             loss = loss + o.stability_weight * stability
