@@ -107,8 +107,8 @@ def measure_ada4(profile: str, dataset: str, seed: int, device: str = "auto") ->
 
 
 def measure_ada5(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
-    """The mean gain in PCK@.2, by ASR and AHO over random augmentation, of wrists, knees and ankles less that of the
-    other joints."""
+    """The smaller of two: the mean gain in PCK@.2 of wrists, knees and ankles, by ASR and AHO over random augmentation;
+    that less the other joints' gain."""
     return accuracy.hard_joint_gain(trained(("random", "both"), profile, dataset, seed, device))
 
 

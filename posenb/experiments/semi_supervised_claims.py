@@ -50,15 +50,22 @@ def compare(found: dict[str, Run], statistic: Callable[[Array], float]) -> Measu
     )
 
 
-def _collapse(found: dict[str, Run], images: PoseDataset, statistic: Callable[[Array, Array], float]) -> Measurement:
+def _collapse(
+    found: dict[str, Run], images: PoseDataset, statistic: Callable[[Array, Array], float], start: bool = False
+) -> Measurement:
     """A statistic of responses ``(runs,)`` at the end and accuracies ``(runs,)``; also curves over training.
 
     Responses are of unlabelled images, accuracies of test images: of each the first N, as many as there are of both.
+    With ``start`` the network that all runs started from stands before them.
     """
     lines = {name: ssl.timeline(run, images, run.spec.data.load("final")) for name, run in found.items()}
-    count = min(len(images), min(line.hits.shape[1] for line in lines.values()))
-    response = np.stack([line.response[-1, :count] for line in lines.values()], axis=1)[:, :, None, None]
-    right = np.stack([line.hits[-1, :count] for line in lines.values()], axis=1)
+    stages = [(line.response[-1], line.hits[-1]) for line in lines.values()]
+    if start:
+        first = next(iter(lines.values()))
+        stages.insert(0, (first.response[0], first.hits[0]))
+    count = min(len(images), *(len(hits) for _, hits in stages))
+    response = np.stack([answers[:count] for answers, _ in stages], axis=1)[:, :, None, None]
+    right = np.stack([hits[:count] for _, hits in stages], axis=1)
     # the response as a further joint: right where it is high, always labelled
     ones = np.ones_like(response)
     rows = np.concatenate([right, np.concatenate([response, ones], axis=2)], axis=3)
@@ -66,8 +73,8 @@ def _collapse(found: dict[str, Run], images: PoseDataset, statistic: Callable[[A
     def of_mean(mean: Array) -> float:
         return statistic(mean[:, 0, -1], np.array([accuracy.pck(one[:, :-1]) for one in mean]))
 
-    whole = np.array([accuracy.pck(line.hits[-1].mean(axis=0)) for line in lines.values()])
-    ends = np.array([line.response[-1].mean() for line in lines.values()])
+    whole = np.array([accuracy.pck(hits.mean(axis=0)) for _, hits in stages])
+    ends = np.array([answers.mean() for answers, _ in stages])
     curves: dict[str, Any] = {
         "steps": {name: line.steps for name, line in lines.items()},
         "response": {name: line.response.mean(axis=1).tolist() for name, line in lines.items()},
@@ -88,16 +95,16 @@ def _fallen(response: Array, accuracy: Array) -> float:
 
 
 def measure_ssl2(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
-    """On responses at the end of the standard method, over its four weights: the smaller of: that at the smallest
-    weight less that at the largest; the supervised run's less the highest of the four."""
+    """On responses of the standard method, over its four weights: the smaller of: that at the end with the smallest
+    weight less that with the largest; that of the common start less the highest of the four at the end."""
     names = ("supervised", *(f"lambda {weight:g}" for weight in plan.LAMBDAS))
     found = trained(names, profile, dataset, seed, device)
 
     def statistic(response: Array, accuracy: Array) -> float:
-        alone, *weighted = response
-        return float(min(weighted[0] - weighted[-1], alone - max(weighted)))
+        begun, _, *weighted = response
+        return float(min(weighted[0] - weighted[-1], begun - max(weighted)))
 
-    return _collapse(found, unlabelled(profile, dataset), statistic)
+    return _collapse(found, unlabelled(profile, dataset), statistic, start=True)
 
 
 def measure_ssl3(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
@@ -161,22 +168,30 @@ def measure_ssl5(profile: str, dataset: str, seed: int, device: str = "auto") ->
     )
 
 
-def inner_best(mean: Array) -> float:
-    """Of accuracies in the order of a sweep: the best of the inner ones less the better of the two ends."""
-    first, *inner, last = (accuracy.pck(of_run) for of_run in mean)
-    return float(max(inner) - max(first, last))
+def above_ends(names: Sequence[str], middle: str) -> Callable[[Array], float]:
+    """Of accuracies in the order of a sweep: one that was named beforehand less the better of the two ends."""
+    place = names.index(middle)
+
+    def statistic(mean: Array) -> float:
+        scores = [accuracy.pck(of_run) for of_run in mean]
+        return float(scores[place] - max(scores[0], scores[-1]))
+
+    return statistic
 
 
 def measure_ssl6(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
-    """PCK@.2 of the dual networks' first over m = 0, 2, 5, 8, 12 joints that Joint Cutout covers: the best of the inner
-    three less the better of the ends."""
-    return compare(trained([f"cutout {m}" for m in plan.CUTOUTS], profile, dataset, seed, device), inner_best)
+    """PCK@.2 of the dual networks' first over m = 0, 2, 5, 8, 12 joints that Joint Cutout covers: that with the paper's
+    best, 5, less the better of the ends."""
+    names = [f"cutout {m}" for m in plan.CUTOUTS]
+    return compare(trained(names, profile, dataset, seed, device), above_ends(names, f"cutout {plan.BEST_CUTOUT}"))
 
 
 def measure_ssl7(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
-    """PCK@.2 of the dual networks' first over RandAugment's magnitudes 2, 10, 20, 30: the better of the inner two less
+    """PCK@.2 of the dual networks' first over RandAugment's magnitudes 2, 10, 20, 30: with the paper's best, 20, less
     the better of the ends."""
-    return compare(trained([f"magnitude {m:g}" for m in plan.MAGNITUDES], profile, dataset, seed, device), inner_best)
+    names = [f"magnitude {m:g}" for m in plan.MAGNITUDES]
+    best = above_ends(names, f"magnitude {plan.BEST_MAGNITUDE:g}")
+    return compare(trained(names, profile, dataset, seed, device), best)
 
 
 def measure_ssl8(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from posenb import augment
+from posenb import augment, corruptions
 from posenb.data import SYNTHETIC, synthetic
 from posenb.data.dataset import PoseDataset
 from posenb.methods.base import Method
@@ -21,7 +21,8 @@ FRAMES = 7
 _STEP = 0.005  # the share of the way from one pose to the next that a frame makes
 _TURN = 0.25  # degrees a frame
 _NOISE = 2.0  # grey levels of a sensor's noise, new in every frame
-_LARGEST = 0.1  # standard deviation of the change at the end of an axis, on images in [0, 1]
+_LARGEST = 0.1  # root mean square of the change at the end of an axis, on images in [0, 1]
+_SEVERITY = 3  # of the corruption that one axis leads to
 
 
 def frames(data: PoseDataset, dataset: str, video: int, step: float = _STEP) -> PoseDataset:
@@ -70,10 +71,12 @@ def jitter(method: Method, video: PoseDataset) -> tuple[Tensor, float]:
 
 @torch.inference_mode()
 def surface(method: Method, data: PoseDataset, side: int = 9, seed: int = 0) -> NDArray[np.float64]:
-    """Mean pixel error about each image over two random directions, ``(N, side, side)``.
+    """Mean pixel error about each image over two directions, ``(N, side, side)`` (Zhang et al. 2022, Fig. 10).
 
-    At (i, j) the image has a x u + b x v added, where u and v are white noise, the same for every method, and a and b
-    go from -.1 to .1. Errors are means over labelled joints in pixels of 256.
+    At (i, j) the image has a x u + b x v added; a and b go from -.1 to .1. As in the paper u leads from the image to a
+    corrupted copy, here by one of the test corruptions in turn, which no method trains on, and v is a Rademacher
+    vector. Both have mean square 1 and are the same for every method. Errors are means over labelled joints in pixels
+    of 256.
     """
     device = next(method.parameters()).device
     data = data.cropped()
@@ -81,7 +84,11 @@ def surface(method: Method, data: PoseDataset, side: int = 9, seed: int = 0) -> 
     surfaces = np.empty((len(data), side, side))
     images = augment.center(data.images, data.size)
     for number, image in enumerate(images):
-        u, v = torch.randn(2, *image.shape, generator=seeded(seed, 8, number))
+        draw = seeded(seed, 8, number)
+        v = torch.randint(2, image.shape, generator=draw) * 2.0 - 1
+        name = corruptions.TEST[number % len(corruptions.TEST)]
+        u = corruptions.corrupt(image[None], name, _SEVERITY, draw)[0] - image
+        u = u / u.square().mean().sqrt().clamp(min=1e-6)
         changed = image + steps[:, None, None, None, None] * u + steps[:, None, None, None] * v
         points = method.eval().predict(changed.flatten(0, 1).clamp(0, 1).to(device))[0].cpu()
         error = (points - data.points[number]).norm(dim=-1)[:, data.visible[number]].mean(dim=1)

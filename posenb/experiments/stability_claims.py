@@ -175,8 +175,8 @@ def measure_shr9(profile: str, dataset: str, seed: int, device: str = "auto") ->
 
 
 def measure_shr10(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
-    """Mean roughness of the pixel error about test images over two random directions: the baseline's less that of all
-    three, as a fraction of the baseline's."""
+    """Mean roughness of the pixel error about test images, towards a test corruption and along a random direction: the
+    baseline's less that of all three, as a fraction of the baseline's."""
     return _smoothness(profile, dataset, seed, device, _roughness)
 
 

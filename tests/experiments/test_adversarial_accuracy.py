@@ -79,6 +79,14 @@ class TestAccuracy:
 
         monkeypatch.setattr(shared, "final_hits", hits)
         assert accuracy.hard_joint_gain({"run": run, "better": better}).value == pytest.approx(1)
+        # all lose, the hard ones less: that is no gain
+        before, after = np.ones(16), np.where(hard, 0.9, 0.5)
+        monkeypatch.setattr(
+            shared,
+            "final_hits",
+            lambda of: np.stack([[after if of is better else before] * 4, np.ones((4, 16))], axis=1),
+        )
+        assert accuracy.hard_joint_gain({"run": run, "better": better}).value == pytest.approx(-0.1)
 
     def test_confusion_of_a_run_with_itself_is_no_less(self, run):
         found = accuracy.confusion_less(run, run)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from posenb import augment, corruptions
 from posenb.experiments import smoothness
 from tests.tiny import tiny_data, tiny_method
 
@@ -41,6 +42,31 @@ def test_a_constant_answer_has_a_flat_surface_and_a_wild_one_a_rough_one() -> No
         return (images.flatten(1)[:, :28].view(-1, 14, 2) * 1e4) % 32
 
     assert (smoothness.roughness(smoothness.surface(answering(wild), data, side=5)) > 1).all()  # type: ignore[arg-type]
+
+
+def test_the_axes_lead_to_a_test_corruption_and_along_random_signs() -> None:
+    data, seen = tiny_data(6), []
+
+    def answer(images: Tensor) -> Tensor:
+        seen.append(images)
+        return torch.full((len(images), 14, 2), 16.0)
+
+    smoothness.surface(answering(answer), data, side=5)  # type: ignore[arg-type]
+    size = data.size[0]
+    for number, views in enumerate(seen):
+        grid = views.view(5, 5, 3, size, size)
+        image = augment.center(data.images[number : number + 1], data.size)[0]
+        assert torch.equal(grid[2, 2], image)
+        inside = (image > 0.11) & (image < 0.89)  # where nothing is clipped
+        signs = (grid[2, 4] - image)[inside] / 0.1
+        assert torch.allclose(signs.abs(), torch.ones_like(signs), atol=1e-4)
+        assert 0.4 < (signs > 0).float().mean() < 0.6
+        name = corruptions.TEST[number % 5]
+        if name in ("gaussian_blur", "jpeg_compression", "saturate"):  # those without chance
+            corrupted = corruptions.corrupt(image[None], name, 3, torch.Generator())[0]
+            free = (grid[4, 2] > 0) & (grid[4, 2] < 1)
+            way, gone = (corrupted - image)[free], (grid[4, 2] - image)[free]
+            assert torch.corrcoef(torch.stack([way, gone]))[0, 1] > 0.99
 
 
 def test_roughness_by_hand() -> None:
