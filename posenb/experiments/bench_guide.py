@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -25,13 +25,14 @@ NEEDS = {
 """A reader's need, by the measure that tells whether it is met."""
 
 
-def advice(table: pd.DataFrame, smallest: float = 0.01, price: float = 0.1) -> pd.DataFrame:
+def advice(seeds: Sequence[pd.DataFrame], smallest: float = 0.01, price: float = 0.1) -> pd.DataFrame:
     """For each of ``NEEDS`` that was measured the method to take, and what it does to accuracy and costs.
 
-    Of the methods that come within ``smallest`` of the best it is the one with the least arithmetic.
+    A method must gain in every seed. Of those that come within ``smallest`` of the best in the mean it is the one with
+    the least arithmetic.
 
     Args:
-        table: one data set's rows of :func:`posenb.experiments.bench.table`.
+        seeds: one data set's rows, seed by seed: :func:`posenb.experiments.bench.of_seeds`.
         smallest: a difference from supervised training that counts; below it the advice is to stay there.
         price: the PCK that may be lost for it: an answer that hardly moves is steady, and useless.
 
@@ -40,12 +41,14 @@ def advice(table: pd.DataFrame, smallest: float = 0.01, price: float = 0.1) -> p
         supervised training's).
     """
     found = []
+    table = sum(seeds[1:], seeds[0]) / len(seeds)
     change = table["pck"] - table.loc["supervised", "pck"]
     for measure, need in NEEDS.items():
         if pd.isna(table.loc["supervised", measure]):
             continue
-        gain = (table[measure] - table.loc["supervised", measure]) * (-1 if measure in LESS_IS_BETTER else 1)
-        gain = gain[change >= -price]
+        sign = -1 if measure in LESS_IS_BETTER else 1
+        each = pd.concat([sign * (one[measure] - one.loc["supervised", measure]) for one in seeds], axis=1)
+        gain = each.mean(axis=1)[(each.min(axis=1) > 0) & (change >= -price)]
         good = gain.index[gain >= max(gain.max() - smallest, smallest)]
         best = str(table.loc[good, "flops"].idxmin()) if len(good) else "supervised"
         found.append(
@@ -77,6 +80,11 @@ def commands(name: str, dataset: str, labels: int = 500, unlabelled: int = 3000)
     if row.two:
         lines.append(f"{lines[0]} --seed 1")
         sources.append("RUN2")
+    if row.first:
+        for seed, source in enumerate(sources):
+            other = f" --seed {seed}" * (seed > 0)
+            lines.append(f"{begin} --method {row.method}{_settings(row.first)} --start {source}{other}")
+        sources = ["LABELS", "LABELS2"]
     if row.agents:
         lines.append(
             f"{begin} --method adversarial_pretraining --steps 200 --batch 8{_settings(AGENTS)} --start {sources[0]}"

@@ -1,8 +1,11 @@
 """The runs of One Bench, as Specs: every method from the same start, on the same images, for as many steps.
 
 A network learns the labels by cross-entropy. From there each method goes on, with its own loss and its chapter's
-options; a method whose maps mean something else begins a new head. All see the same labelled images in the same order.
-Some also see unlabelled ones, which are counted as cost, not as labels.
+options; a method whose maps mean something else begins a new head. Networks that are to teach each other must know
+something first, so those learn the labels by their own loss before (``Row.first``). All see the same labelled images in
+the same order. Some also see unlabelled ones, which are counted as cost, not as labels.
+
+What a method brings is measured against its control: the same training without what the method adds.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ from posenb.experiments.semi_supervised_specs import APART, BEST_CUTOUT
 from posenb.spec import Budget, Data, Network, Spec
 
 CROSS_ENTROPY: Mapping[str, Any] = {"loss": "soft_cross_entropy", "sigma": 1.0}
-DUAL: Mapping[str, Any] = {"scheme": "dual", "sigma": 2.0, "ratio": 0.5, "cutout": BEST_CUTOUT, **APART}
+LABELLED: Mapping[str, Any] = {"scheme": "supervised", "sigma": 2.0}
+# half as many unlabelled images as labelled ones, to save time
+DUAL: Mapping[str, Any] = {**LABELLED, "scheme": "dual", "ratio": 0.5, "cutout": BEST_CUTOUT, **APART}
 # the released code's cap; learning rates for few steps, as in the chapter
 AGENTS: Mapping[str, Any] = {**CROSS_ENTROPY, "agent_lr": 1e-3}
 ADVERSARIAL: Mapping[str, Any] = {**CROSS_ENTROPY, "agent_lr": 2e-4, "cap": 2.0}
@@ -35,6 +40,7 @@ class Row:
         options: of the method.
         two: whether it starts from two networks.
         agents: whether it starts from pre-trained agents.
+        first: options of a training on labels alone that comes before, by the same method; none: there is none.
     """
 
     label: str
@@ -42,6 +48,7 @@ class Row:
     options: Mapping[str, Any] = field(default_factory=dict)
     two: bool = False
     agents: bool = False
+    first: Mapping[str, Any] = field(default_factory=dict)
 
 
 ROWS: dict[str, Row] = {
@@ -51,10 +58,14 @@ ROWS: dict[str, Row] = {
     "stable": Row("stable heatmaps, all three", "stable_heatmaps", {"rcc": True, "hdhr": True, "mst": True}),
     "mst": Row("stable heatmaps, MST alone", "stable_heatmaps", {"mst": True}),
     "self_adversarial": Row("self adversarial training", "self_adversarial", REGIME),
-    "dual": Row("dual networks, unlabelled images", "semi_supervised", DUAL, two=True),
+    "dual": Row("dual networks, unlabelled images", "semi_supervised", DUAL, two=True, first=LABELLED),
     "feedback": Row("iterative error feedback", "error_feedback"),
     "mst+dual": Row(
-        "MST \N{MULTIPLICATION SIGN} dual networks", "stable_semi_supervised", {**DUAL, **STEADY}, two=True
+        "MST \N{MULTIPLICATION SIGN} dual networks",
+        "stable_semi_supervised",
+        {**DUAL, **STEADY},
+        two=True,
+        first={**LABELLED, **STEADY},
     ),
     "mst+adversarial": Row(
         "MST \N{MULTIPLICATION SIGN} adversarial augmentation",
@@ -65,11 +76,39 @@ ROWS: dict[str, Row] = {
 }
 """Two baselines, the five papers' methods, and the two combinations."""
 
-FEW = ("supervised", "squared", "adversarial", "dual", "mst+dual")
-"""Rows that are also trained with few labels: the baselines, and what is about having few."""
+CONTROLS: dict[str, Row] = {
+    "generator": Row("generator without adversary", "self_adversarial", {"adversary": False}),
+    "direct": Row("direct regression", "error_feedback", {"target": "location", "steps": 1}),
+    "labels": Row("labels alone", "semi_supervised", LABELLED, first=LABELLED),
+    "mst+labels": Row(
+        "MST on labels alone", "stable_semi_supervised", {**LABELLED, **STEADY}, first={**LABELLED, **STEADY}
+    ),
+}
+"""The same trainings without what the method adds, where no row of the bench is that."""
+
+CONTROL = {
+    "adversarial": "supervised",
+    "stable": "squared",
+    "mst": "squared",
+    "self_adversarial": "generator",
+    "dual": "labels",
+    "feedback": "direct",
+    "mst+dual": "mst+labels",
+    "mst+adversarial": "mst",
+}
+"""Each method's control, of ``ROWS`` or ``CONTROLS``."""
+
+FEW = ("supervised", "adversarial", "dual", "mst+dual", "labels", "mst+labels")
+"""Rows that are also trained with few labels: what is about having few, and what that is compared with."""
 
 COMBINED = {"mst+dual": "dual", "mst+adversarial": "adversarial"}
 """Each combination with its part beside MST."""
+
+PARTS = ("mst", "mst+labels", *COMBINED.values(), *COMBINED)
+"""What ALL-2 compares; dual networks' combination and its control also with few labels."""
+
+CARRY = tuple(dict.fromkeys([*CONTROL, *CONTROL.values()]))
+"""What ALL-3 compares: all methods, and their controls."""
 
 LABELS = {"smoke": (8, 16), "quick": (100, 500), "full": (100, 500), "paper": (500, 5000)}
 """Few labels, and what all other columns are measured with."""
@@ -79,6 +118,8 @@ REAL_LABELS = LABELS | {"paper": LABELS["full"]}
 
 UNLABELLED = {"smoke": 16, "quick": 1000, "full": 2500, "paper": 15_000}
 START = {"smoke": 2, "quick": 600, "full": 1000, "paper": 20_000}
+# of labels alone by a method's own loss, where networks are to teach each other
+FIRST = {"smoke": 2, "quick": 60, "full": 300, "paper": 10_000}
 AGENT_STEPS = {"smoke": 2, "quick": 40, "full": 80, "paper": 2000}
 BATCH = {"smoke": 8, "quick": 16, "full": 32, "paper": 32}
 STEPS = {"smoke": 4, "quick": 100, "full": 300, "paper": 30_000}
@@ -91,7 +132,7 @@ _SECOND = 1000
 
 
 def specs(profile: str, dataset: str, seed: int = 0) -> dict[str, Spec]:
-    """A Spec for each of ``ROWS``, and 'few, NAME' for those of ``FEW`` with few labels.
+    """A Spec for each of ``ROWS`` and ``CONTROLS``, and 'few, NAME' for those of ``FEW`` with few labels.
 
     Args:
         profile: one of :data:`posenb.profiles.PROFILES`.
@@ -100,8 +141,9 @@ def specs(profile: str, dataset: str, seed: int = 0) -> dict[str, Spec]:
     """
     profiles.check(profile)
     few, many = label_counts(profile, dataset)
-    found = {name: _spec(row, profile, _data(profile, dataset, many), seed) for name, row in ROWS.items()}
-    return found | {f"few, {name}": _spec(ROWS[name], profile, _data(profile, dataset, few), seed) for name in FEW}
+    rows = ROWS | CONTROLS
+    found = {name: _spec(row, profile, _data(profile, dataset, many), seed) for name, row in rows.items()}
+    return found | {f"few, {name}": _spec(rows[name], profile, _data(profile, dataset, few), seed) for name in FEW}
 
 
 def label_counts(profile: str, dataset: str) -> tuple[int, int]:
@@ -150,16 +192,21 @@ def _spec(row: Row, profile: str, of_data: Data, seed: int) -> Spec:
     def start(number: int) -> Spec:
         return Spec("supervised", CROSS_ENTROPY, alone, network, replace(budget, steps=START[profile]), number)
 
-    sources: tuple[Spec, ...] = (start(seed), start(seed + _SECOND)) if row.two else (start(seed),)
+    def learned(number: int) -> Spec:
+        of_labels = replace(budget, steps=FIRST[profile], snapshots=0)
+        return Spec(row.method, row.first, alone, network, of_labels, number, (start(number),))
+
+    seeds = (seed, seed + _SECOND) if row.two else (seed,)
+    sources = tuple(learned(number) if row.first else start(number) for number in seeds)
     if row.agents:
-        learned = replace(budget, steps=AGENT_STEPS[profile], batch=8)
-        agents = Spec("adversarial_pretraining", AGENTS, alone, network, learned, seed, sources)
+        short = replace(budget, steps=AGENT_STEPS[profile], batch=8)
+        agents = Spec("adversarial_pretraining", AGENTS, alone, network, short, seed, sources)
         sources = (agents,)
     if row.method == "error_feedback":
         # its encoder is the start's; at the paper's size it has a backbone of its own
         network = Network("feedback", {"backbone": "googlenet", "weights": "DEFAULT"} if paper else {})
         sources = () if paper else sources
     options = dict(row.options)
-    if row.method == "self_adversarial":
+    if row.method == "self_adversarial" and options.get("adversary", True):
         options["gamma"] = GAMMAS[profile]
     return Spec(row.method, options, of_data if row.two else alone, network, budget, seed, sources)

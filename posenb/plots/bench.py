@@ -104,14 +104,14 @@ def accuracy_and_stability(table: pd.DataFrame) -> Figure:
             x, y = rows.loc[row, ["pck", "ruc"]]
             colour = RIGHT if row in COMBINED else MIDDLE if number <= 2 else LEFT
             axes.plot(x, y, "o", color=colour, markersize=5, label=f"{number}  {ROWS[str(row)].label}")
-        _number(axes, rows["pck"].tolist(), rows["ruc"].tolist())
+        _number(axes, rows["pck"].tolist(), rows["ruc"].tolist(), range(1, len(rows) + 1))
         axes.set(xlabel="PCK@0.2", ylabel="RUC", title=f"on {name}")
     handles, names = cells[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside right center", fontsize=8, handlelength=1)
     return figure
 
 
-def _number(axes: Axes, x: Sequence[float], y: Sequence[float], first: int = 1, fontsize: float = 8) -> None:
+def _number(axes: Axes, x: Sequence[float], y: Sequence[float], numbers: Sequence[int], fontsize: float = 8) -> None:
     """Write each dot's number beside it; the numbers of dots that lie close together stand around them."""
     reach = np.array([max(np.ptp(x), 1e-9), max(np.ptp(y), 1e-9)])
     dots, left = np.stack([x, y], axis=1) / reach, list(range(len(x)))
@@ -125,21 +125,21 @@ def _number(axes: Axes, x: Sequence[float], y: Sequence[float], first: int = 1, 
             offset = (1.2 * fontsize * np.cos(angle), 1.2 * fontsize * np.sin(angle))
             at = x[near[member]], y[near[member]]
             how: Any = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": fontsize}
-            axes.annotate(str(near[member] + first), at, xytext=offset, **how)
+            axes.annotate(str(numbers[near[member]]), at, xytext=offset, **how)
         left = [k for k in left if k not in near]
 
 
 @house_style
 def carried_over(record: Mapping[str, Any]) -> Figure:
-    """What each method gains over supervised training on synthetic people and on real ones, a panel a measure.
+    """What each method gains over its control on synthetic people and on real ones, a panel a measure.
 
     Args:
         record: ALL-3's.
     """
     first = record["curves"][0]
-    sets = list(first["rows"])
-    rows = {name: np.mean([curves["rows"][name] for curves in record["curves"]], axis=0) for name in sets}
-    change = {name: values[1:] - values[0] for name, values in rows.items()}
+    sets = list(first["gains"])
+    change = {name: np.mean([curves["gains"][name] for curves in record["curves"]], axis=0) for name in sets}
+    numbers = [list(ROWS).index(name) + 1 for name in first["names"]]
     titles = ("PCK@0.2", "AUC", "RUC", "AUC, corrupted")
     figure, cells = plt.subplots(1, 4, figsize=(9, 2.9))
     for k, (title, axes) in enumerate(zip(titles, cells, strict=True)):
@@ -147,7 +147,7 @@ def carried_over(record: Mapping[str, Any]) -> Figure:
         axes.axvline(0, color="0.85")
         x, y = change[sets[0]][:, k].tolist(), change[sets[1]][:, k].tolist()
         axes.plot(x, y, "o", color=LEFT, markersize=4)
-        _number(axes, x, y, first=2, fontsize=7.5)
+        _number(axes, x, y, numbers, fontsize=7.5)
         axes.set(title=title, xlabel=f"gain on {sets[0]}")
     cells[0].set_ylabel(f"gain on {sets[1]}")
     return figure

@@ -48,8 +48,10 @@ def test_arrows_lead_from_both_parts_to_each_combination():
 
 
 def test_gains_of_both_data_sets_are_axes():
-    rows = {"body": [[0.5] * 4, [0.6, 0.5, 0.5, 0.5]], "lsp": [[0.3] * 4, [0.5, 0.3, 0.3, 0.3]]}
-    figure = plots.carried_over({"curves": [{"rows": rows}]})
+    seeds = [{"body": [[0.05 + k, 0, 0, 0]], "lsp": [[0.15 + k, 0, 0, 0]]} for k in (0.0, 0.1)]
+    figure = plots.carried_over({"curves": [{"names": ["mst"], "gains": gains} for gains in seeds]})
+    number = str(list(ROWS).index("mst") + 1)
+    assert all(number in [text.get_text() for text in axes.texts] for axes in figure.axes)
     assert len(figure.axes) == 4
     (dot,) = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert (dot.get_xdata()[0], dot.get_ydata()[0]) == pytest.approx((0.1, 0.2))
