@@ -198,7 +198,7 @@ def passes(images: float, agents: Sequence[str] = ("asr", "aho"), swept: bool = 
     Args:
         images: the batch, B.
         agents: 'asr', 'aho', or both.
-        swept: in place of the pair, all of an agent's augmentations are judged, as in pre-training.
+        swept: in place of the pair, all of an agent's augmentations are judged, as ASR's are in pre-training.
     """
     share = images / (1 + len(agents))
     judged = sum(AUGMENTATIONS[agent] if swept else 2 for agent in agents)
