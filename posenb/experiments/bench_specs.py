@@ -21,9 +21,10 @@ from posenb.experiments.semi_supervised_specs import APART, BEST_CUTOUT
 from posenb.spec import Budget, Data, Network, Spec
 
 CROSS_ENTROPY: Mapping[str, Any] = {"loss": "soft_cross_entropy", "sigma": 1.0}
-LABELLED: Mapping[str, Any] = {"scheme": "supervised", "sigma": 2.0}
 # half as many unlabelled images as labelled ones, to save time
-DUAL: Mapping[str, Any] = {**LABELLED, "scheme": "dual", "ratio": 0.5, "cutout": BEST_CUTOUT, **APART}
+DUAL: Mapping[str, Any] = {"scheme": "dual", "sigma": 2.0, "ratio": 0.5, "cutout": BEST_CUTOUT, **APART}
+# not 'supervised', whose new head is not reset to 0 and learns more slowly
+LABELLED: Mapping[str, Any] = {"scheme": "consistency", "weight": 0.0, "sigma": 2.0}
 # the released code's cap; learning rates for few steps, as in the chapter
 AGENTS: Mapping[str, Any] = {**CROSS_ENTROPY, "agent_lr": 1e-3}
 ADVERSARIAL: Mapping[str, Any] = {**CROSS_ENTROPY, "agent_lr": 2e-4, "cap": 2.0}

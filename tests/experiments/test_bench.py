@@ -48,7 +48,7 @@ class TestSpecs:
         for name, row in (ROWS | CONTROLS).items():
             sources = found[name].start
             if row.first:
-                assert all(dict(one.options)["scheme"] == "supervised" for one in sources)
+                assert all(dict(one.options)["weight"] == 0 and not one.data.unlabelled for one in sources)
                 sources = tuple(source for one in sources for source in one.start)
             if row.agents:
                 assert sources[0].method == "adversarial_pretraining"

@@ -64,6 +64,11 @@ class SemiSupervised(Method):
             return [self.other, self.network]
         return [self.teacher] if hasattr(self, "teacher") else [self.network]
 
+    @property
+    def teaches(self) -> bool:
+        """Whether unlabelled images are learned from; not so where lambda is 0."""
+        return self.options.scheme != "supervised" and self.options.weight > 0
+
     def start_from(self, sources: Sequence[Method]) -> None:
         """Students take over the sources' networks in turn; a teacher of its own starts as its student does.
 
@@ -85,7 +90,7 @@ class SemiSupervised(Method):
             self.teacher.load_state_dict(self.network.state_dict())
 
     def prepare(self, data: Mapping[str, PoseDataset]) -> None:
-        if self.options.scheme != "supervised" and "unlabelled" not in data:
+        if self.teaches and "unlabelled" not in data:
             raise UserError(f"scheme {self.options.scheme!r} needs unlabelled images: set the data's `unlabelled`")
 
     def train(self, mode: bool = True) -> SemiSupervised:
@@ -107,7 +112,7 @@ class SemiSupervised(Method):
         sample = augment.apply(step.batch(data["train"]), step.draw(o.augmentation), setting.size, setting.skeleton)
         loss = torch.stack([self.labelled_loss(step, student, sample) for student in self.students]).sum()
         report = {"supervised": loss.detach() / len(self.students)}
-        if o.scheme != "supervised":
+        if self.teaches:
             unlabelled, response = self.unlabelled_loss(step, data["unlabelled"])
             self.detector.update(response)
             report |= {"unlabelled": unlabelled.detach() / len(self.students), "response": response}

@@ -25,6 +25,7 @@ class Options:
     Attributes:
         scheme: one of ``SCHEMES``: who teaches whom.
         weight: lambda, of the unlabelled images' loss. 1 in the paper; the released code of the dual networks has 2.
+            With 0 there are no unlabelled images.
         ratio: unlabelled images a labelled one; the budget's batch counts the labelled ones. 1 in the released code.
         easy: what is drawn for the teacher's view. 'pseudo' and 'distill' answer the image as it is.
         hard: what is drawn for the student's view. The same family as ``easy`` is the standard method, which collapses.
