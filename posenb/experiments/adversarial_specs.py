@@ -30,6 +30,20 @@ All have the released code's cap but 'uncapped': without it the equations as the
 a bin grows as long as it wins more than beta / (alpha + beta) = .71 of its comparisons, and the outermost do.
 """
 
+TITLES = {
+    "random": "random",
+    "asr": "ASR",
+    "aho": "AHO",
+    "both": "ASR + AHO",
+    "scaled down": "AHO, mask scaled down",
+    "independent": "AHO, independent masks",
+    "pixels": "AHO, pixels hidden",
+    "together": "ASR + AHO on one image",
+    "unprepared": "ASR + AHO, not pre-trained",
+    "uncapped": "ASR + AHO, no cap",
+}
+"""How figures call the runs of stage 3."""
+
 START = {"smoke": 4, "quick": 600, "full": 1500, "paper": 10_000}
 """Steps of stage 1."""
 

@@ -130,13 +130,14 @@ def ambiguous(data: PoseDataset, first: Tensor, second: Tensor, count: int = 6, 
 
 @house_style
 def error_surfaces(surfaces: Mapping[str, NDArray[np.float64]], count: int = 3) -> Figure:
-    """Pixel error ``(N, side, side)`` of runs about the first images, over two directions in image space (Fig. 10)."""
+    """Pixel error ``(N, side, side)`` of runs about the first images, over two directions in image space (Fig. 10):
+    the first of them upwards, the second to the right."""
     figure, axes = plt.subplots(len(surfaces), count, figsize=(2.0 * count + 1, 2.1 * len(surfaces)), squeeze=False)
     largest = max(float(one[:count].max()) for one in surfaces.values())
     for row, (name, of_run) in zip(axes, surfaces.items(), strict=True):
         row[0].set_ylabel(name)
         for cell, one in zip(row, of_run, strict=False):
-            cell.imshow(one, cmap="viridis", vmin=0, vmax=largest, extent=(-0.1, 0.1, -0.1, 0.1))
+            cell.imshow(one, cmap="viridis", vmin=0, vmax=largest, extent=(-0.1, 0.1, -0.1, 0.1), origin="lower")
             cell.set_title(f"roughness {roughness(one[None])[0]:.1f} px", fontsize=8)
             cell.set(xticks=[-0.1, 0, 0.1], yticks=[-0.1, 0, 0.1])
             cell.tick_params(labelsize=7)
