@@ -25,6 +25,7 @@ from posenb.experiments.cost import costs
 from posenb.experiments.feedback import image_means
 from posenb.experiments.self_adversarial import poses
 from posenb.runs import Run
+from posenb.spec import Spec
 
 Array = NDArray[np.float64]
 
@@ -75,21 +76,21 @@ def trained(profile: str, dataset: str, seed: int, device: str, names: Sequence[
     return {name: runs.train(wanted[name], device=device) for name in names}
 
 
-def bench(profile: str, dataset: str, seed: int, device: str = "auto", few: Sequence[str] = ()) -> pd.DataFrame:
-    """The rows of the bench, trained where they are missing: means over images, and costs.
-
-    Args:
-        profile, dataset, seed, device: as everywhere.
-        few: of ``FEW``, those to be measured with few labels, too; elsewhere that column is NaN.
+def bench(profile: str, dataset: str, seed: int, device: str = "auto") -> pd.DataFrame:
+    """The rows of the bench, trained where they are missing: means over images, and costs. None has few labels.
 
     Returns:
         a row a method, columns ``METRICS`` and ``COSTS``, the latter in units of supervised training's.
     """
+    images = compared(profile, dataset, seed, device, tuple(ROWS))
+    return _with_costs(images.mean(axis=0), specs(profile, dataset, seed), device)
+
+
+def _with_costs(mean: Array, wanted: Mapping[str, Spec], device: str) -> pd.DataFrame:
+    """Means ``(len(ROWS), M)`` beside what a step of each row costs."""
     names = list(ROWS)
-    images = compared(profile, dataset, seed, device, names, few)
-    wanted = specs(profile, dataset, seed)
     cost = pd.DataFrame([vars(one) for one in costs([wanted[name] for name in names], device)], names)
-    return _rows(images.mean(axis=0), names).join(cost / cost.loc["supervised"])
+    return _rows(mean, names).join(cost / cost.loc["supervised"])
 
 
 def compared(
@@ -97,7 +98,7 @@ def compared(
 ) -> Array:
     """Rows and controls by name, image by image ``(N, rows, M)``; those of ``few`` with few labels, too."""
     found = trained(profile, dataset, seed, device, names)
-    others = trained(profile, dataset, seed, device, [f"few, {name}" for name in few if name in names])
+    others = trained(profile, dataset, seed, device, [f"few, {name}" for name in few])
     parts = [measured(run, others.get(f"few, {name}"), IMAGES[profile]) for name, run in found.items()]
     return np.stack(parts, axis=1)
 
@@ -124,15 +125,15 @@ def measure_all1(profile: str, dataset: str, seed: int, device: str = "auto") ->
     the lesser of those in RUC and in AUC on corrupted images."""
     names = (*ROWS, *CONTROLS)
     images = compared(profile, dataset, seed, device, names, FEW)
-    wanted = specs(profile, dataset, seed)
+    mean, wanted = images.mean(axis=0), specs(profile, dataset, seed)
     return Measurement(
-        least_gain(images.mean(axis=0), names),
+        least_gain(mean, names),
         images,
         lambda mean: least_gain(mean, names),
         [wanted[name].key for name in (*names, *(f"few, {name}" for name in FEW))],
         {
-            "rows": bench(profile, dataset, seed, device, FEW).to_dict(orient="index"),
-            "gains": gains(images.mean(axis=0), names),
+            "rows": _with_costs(mean[: len(ROWS)], wanted, device).to_dict(orient="index"),
+            "gains": gains(mean, names),
         },
     )
 
