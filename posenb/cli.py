@@ -14,6 +14,8 @@ import typer
 from posenb import __version__
 from posenb.cli_claims import claims as claims_command
 from posenb.cli_data import app as data_commands
+from posenb.cli_runs import app as run_commands
+from posenb.cli_runs import show
 from posenb.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -28,9 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-runs_app = typer.Typer(help="What was trained: list, show, remove.", no_args_is_help=True)
 app.add_typer(data_commands, name="data")
-app.add_typer(runs_app, name="runs")
+app.add_typer(run_commands, name="runs")
 app.command("claims")(claims_command)
 
 
@@ -184,7 +185,7 @@ def train(
     except ValueError as error:
         raise UserError(first_line(error)) from None
     run = runs.train(spec, device=device, processes=processes, fresh=fresh, logs=tensorboard)
-    _print_run(run.key, run.metrics)
+    show(run.key, run.metrics)
 
 
 @app.command()
@@ -207,7 +208,7 @@ def evaluate(
     if not set(some.skeleton.joints) & set(method.setting.skeleton.joints):
         raise UserError(f"{dataset} has no joint of the run's joint set: evaluate it on {own.name}")
     pred = evaluation.predict(method, some, place, flip=flip)
-    _print_run(found.key, evaluation.score(pred, some.as_skeleton(method.setting.skeleton)))
+    show(found.key, evaluation.score(pred, some.as_skeleton(method.setting.skeleton)))
 
 
 @app.command()
@@ -230,43 +231,6 @@ def predict(
     chosen = read_boxes(boxes) if boxes else None
     count = inference.run(method, source, out, chosen, table, overlays)
     print(f"{count} pose(s) written to {out}")
-
-
-@runs_app.command("list")
-def runs_list() -> None:
-    """One line a run: key, its PCK, what it is, and its options where they are not the usual ones."""
-    from posenb import runs
-    from posenb.spec import from_description
-
-    rows = list(runs.stored())
-    for key, description, result in rows:
-        spec = from_description(description)
-        state = f"PCK@0.2 {result['metrics']['pck']:.3f}" if result else "not finished"
-        print("  ".join([key, f"{state:>14}", spec.title, *spec.unusual_options()]))
-    if not rows:
-        print(f"no runs in {runs.folder()}")
-
-
-@runs_app.command("show")
-def runs_show(run: Annotated[str, typer.Argument(help="The first letters of its key.")]) -> None:
-    """A run's spec, metrics, provenance and history."""
-    from posenb import runs
-
-    found = runs.find(run)
-    print((found.path / "spec.json").read_text())
-    _print_run(found.key, found.metrics)
-    for name, value in found.provenance.items():
-        print(f"{name:>12}  {value}")
-    print(found.history.dropna(subset=["pck"]).round(4).to_string(index=False))
-
-
-@runs_app.command("remove")
-def runs_remove(run: Annotated[str, typer.Argument(help="At least 4 letters of its key.")]) -> None:
-    """Delete a run from the store."""
-    from posenb import runs
-
-    for key in runs.remove(run):
-        print(f"removed {key}")
 
 
 @app.command()
@@ -313,12 +277,6 @@ def _settings(words: list[str] | None) -> dict[str, Any]:
                 raise UserError(f"{part} is given a value, and an option of its own, {name}")
         place[last] = value
     return settings
-
-
-def _print_run(key: str, metrics: dict[str, float]) -> None:
-    print(f"run {key}")
-    for name, value in metrics.items():
-        print(f"{name:>24}  {value:.4f}")
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -1,0 +1,53 @@
+"""The `posenb runs` commands: what was trained."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="What was trained: list, show, remove.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_all() -> None:
+    """One line a run: key, its PCK, what it is, and its options where they are not the usual ones."""
+    from posenb import runs
+    from posenb.spec import from_description
+
+    rows = list(runs.stored())
+    for key, description, result in rows:
+        spec = from_description(description)
+        state = f"PCK@0.2 {result['metrics']['pck']:.3f}" if result else "not finished"
+        print("  ".join([key, f"{state:>14}", spec.title, *spec.unusual_options()]))
+    if not rows:
+        print(f"no runs in {runs.folder()}")
+
+
+@app.command("show")
+def details(run: Annotated[str, typer.Argument(help="The first letters of its key.")]) -> None:
+    """A run's spec, metrics, provenance and history."""
+    from posenb import runs
+
+    found = runs.find(run)
+    print((found.path / "spec.json").read_text())
+    show(found.key, found.metrics)
+    for name, value in found.provenance.items():
+        print(f"{name:>12}  {value}")
+    print(found.history.dropna(subset=["pck"]).round(4).to_string(index=False))
+
+
+@app.command("remove")
+def remove(run: Annotated[str, typer.Argument(help="At least 4 letters of its key.")]) -> None:
+    """Delete a run from the store."""
+    from posenb import runs
+
+    for key in runs.remove(run):
+        print(f"removed {key}")
+
+
+def show(key: str, metrics: dict[str, float]) -> None:
+    """Print a run's key and metrics, a line each."""
+    print(f"run {key}")
+    for name, value in metrics.items():
+        print(f"{name:>24}  {value:.4f}")
