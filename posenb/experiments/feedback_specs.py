@@ -32,6 +32,14 @@ OURS: dict[str, Mapping[str, Any]] = {"own_path": {"path": "own"}}
 # IEF-7: people of unknown size, synthetic whatever the data set
 SCENE = ("scene_ief", "scale")
 NAMES = (*VARIANTS, *JOINTS, *OURS, *SCENE)
+# how figures and tables call them
+TITLES = {
+    "ief": "error feedback",
+    "direct": "direct prediction",
+    "iterative_direct": "iterative direct prediction",
+    "no_fpc": "without FPC",
+    "own_path": "on its own path (ours)",
+}
 
 STEPS = {"smoke": 4, "quick": 500, "full": 1800, "paper": 60_000}
 SCALE_STEPS = {"smoke": 4, "quick": 400, "full": 2000, "paper": 20_000}

@@ -41,6 +41,8 @@ SWEEP: dict[str, dict[str, Any]] = {
     "held": {"through_target": False},
 }
 NAMES = (*VARIANTS, *SWEEP)
+# how figures and tables call them
+TITLES = {"mse": "squared error alone", "fixed": "k fixed", "sat": "k steered"}
 
 STEPS = {"smoke": 4, "quick": 300, "full": 300, "paper": 100_000}
 # test images on which the discriminator is measured

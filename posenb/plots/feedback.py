@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from posenb.data.dataset import PoseDataset
+from posenb.experiments.feedback_specs import TITLES
 from posenb.plots.style import (
     ANSWER,
     LEFT,
@@ -123,12 +124,7 @@ def steps_by_joint(curves: Mapping[str, Sequence[float]], trained: int) -> Figur
     return figure
 
 
-_STYLES = {
-    "ief": ("with FPC", LEFT, "-"),
-    "no_fpc": ("without FPC", RIGHT, "-"),
-    "own_path": ("on its own path (ours)", ANSWER, "-"),
-    "direct": ("direct prediction", MIDDLE, ":"),
-}
+_STYLES = {"ief": (LEFT, "-"), "no_fpc": (RIGHT, "-"), "own_path": (ANSWER, "-"), "direct": (MIDDLE, ":")}
 
 
 @house_style
@@ -137,7 +133,7 @@ def drift(curves: Mapping[str, Sequence[float]], trained: int) -> Figure:
     figure, axes = plt.subplots(figsize=(6.2, 2.9))
     steps = max(len(curve) for curve in curves.values())
     for name, curve in curves.items():
-        label, colour, style = _STYLES.get(name, (name, "k", "--"))
+        label, (colour, style) = TITLES.get(name, name), _STYLES.get(name, ("k", "--"))
         if len(curve) == 1:
             axes.axhline(curve[0], color=colour, linestyle=style, label=label)
         else:

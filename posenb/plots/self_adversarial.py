@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from posenb.data.dataset import PoseDataset
+from posenb.experiments.self_adversarial_specs import TITLES
 from posenb.plots.style import LEFT, MIDDLE, RIGHT, draw_pose, grid, house_style, picture
 
-NAMES = {"mse": "squared error alone", "fixed": "k fixed", "sat": "k steered"}
 MEASURES = {
     "pck": "PCK@0.2",
     "hidden": "PCK@0.2,\nhidden joints",
@@ -48,7 +48,7 @@ def equilibrium(histories: Mapping[str, pd.DataFrame], gamma: float, wait: float
         near = (gamma * history["real"] - history["fake"]).abs() <= 0.25 * gamma * history["real"]
         low = history[["real", "fake"]].min().min()
         upper.plot(step[near], np.full(int(near.sum()), max(low, 1e-4) * 0.6), "|", color=MIDDLE, markersize=5)
-        upper.set(yscale="log", title=NAMES.get(name, name))
+        upper.set(yscale="log", title=TITLES.get(name, name))
         lower.plot(step, history["k"], color="#029e73")
         lower.set(xlabel="step")
         for cell in (upper, lower):
@@ -123,7 +123,7 @@ def plausibility(summaries: Mapping[str, Mapping[str, float]]) -> Figure:
         cell.tick_params(labelsize=7.5)
         cell.invert_yaxis()
     for cell in axes[:, 0]:
-        cell.set_yticks(range(len(summaries)), [NAMES.get(name, name) for name in summaries], fontsize=8.5)
+        cell.set_yticks(range(len(summaries)), [TITLES.get(name, name) for name in summaries], fontsize=8.5)
     return figure
 
 

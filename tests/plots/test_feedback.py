@@ -56,8 +56,9 @@ def test_names_at_the_ends_of_lines_keep_apart():
 
 def test_a_level_for_what_takes_one_step():
     drift = plots.drift({"ief": [0.1, 0.5], "no_fpc": [0.1, 0.4], "direct": [0.45]}, 1)
-    assert [line.get_label() for line in drift.axes[0].get_lines()] == ["with FPC", "without FPC", "direct prediction"]
-    assert drift.axes[0].get_lines()[2].get_ydata() == [0.45, 0.45]
+    lines = drift.axes[0].get_lines()
+    assert [line.get_label() for line in lines] == ["error feedback", "without FPC", "direct prediction"]
+    assert lines[2].get_ydata() == [0.45, 0.45]
 
 
 def test_a_field_has_an_arrow_a_place():
