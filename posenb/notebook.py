@@ -70,10 +70,12 @@ def verdicts(chapter: str) -> Markdown:
     for claim in claims.CLAIMS.values():
         if claim.chapter != chapter:
             continue
-        about, found = (_unbroken(claim.id), claim.text), full_records(claim.id)
-        rows += [(*about, r["dataset"], cards.standing(r)[0], cards.interval(r), len(r["seeds"])) for r in found]
+        name, found = _unbroken(claim.id), full_records(claim.id)
+        for r in found:
+            says = claim.text if r is found[0] else ""  # once, however many data sets judge it
+            rows.append((name, says, r["dataset"], cards.standing(r)[0], cards.interval(r), len(r["seeds"])))
         if not found:
-            rows.append((*about, "", "not measured yet", "", ""))
+            rows.append((name, claim.text, "", "not measured yet", "", ""))
     columns = ["claim", "says", "on", "verdict", "statistic, 95% interval", "seeds"]
     return table(pd.DataFrame(rows, columns=columns))
 

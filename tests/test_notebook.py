@@ -1,11 +1,12 @@
 """What a chapter shows of the package itself."""
 
 import io
+import json
 
 import matplotlib.pyplot as plt
 import PIL.Image
 
-from posenb import claims, notebook
+from posenb import chapters, claims, notebook
 from posenb.claims import judge
 
 
@@ -34,3 +35,13 @@ def test_verdicts_name_what_was_not_measured(tmp_path, monkeypatch):
         name = claim.id.replace("-", "\N{NON-BREAKING HYPHEN}")
         assert f"| [{name}]({claim.page}) |" in text
     assert text.count("None of them was measured") == 6
+
+
+def test_a_claim_on_two_data_sets_is_worded_once(monkeypatch):
+    record = json.loads((chapters.root() / "book/published/IEF-5.body.full.json").read_text())
+    found = [record, record | {"dataset": "lsp"}]
+    monkeypatch.setattr(notebook, "full_records", lambda name: found if name == "IEF-5" else [])
+    text = notebook.verdicts("06_error_feedback").data
+    lines = [line for line in text.splitlines() if "IEF\N{NON-BREAKING HYPHEN}5" in line]
+    assert len(lines) == 2 and "| body |" in lines[0] and "| lsp |" in lines[1]
+    assert [claims.find("IEF-5").text in line for line in lines] == [True, False]
