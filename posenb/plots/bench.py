@@ -17,6 +17,7 @@ from posenb.experiments.bench import COSTS, LESS_IS_BETTER, METRICS
 from posenb.experiments.bench_specs import COMBINED, ROWS
 from posenb.plots.style import LEFT, MIDDLE, RIGHT, house_style
 
+_FULL = 0.1  # a difference of this much has the full colour, so that a column of small ones stays pale
 _BETTER_WORSE = LinearSegmentedColormap.from_list("better_worse", [RIGHT, "#ffffff", LEFT])
 _HEADS = {
     "pck": "PCK\n@0.2",
@@ -36,8 +37,8 @@ _HEADS = {
 def side_by_side(table: pd.DataFrame) -> Figure:
     """Every method by every measure; a cell's colour says how it differs from supervised training.
 
-    Blue is better and orange worse, by as much as the column's largest difference allows; costs are multiples. A
-    measure that no row has is left out.
+    Blue is better and orange worse; the colour is full at ten points, or at the column's largest difference where that
+    is more. Costs are multiples. A measure that no row has is left out.
 
     Args:
         table: of :func:`posenb.experiments.bench.table`, index (data set, row).
@@ -58,7 +59,7 @@ def _matrix(axes: Axes, rows: pd.DataFrame) -> None:
     for x, column in enumerate(columns):
         left = x + gap * (column in COSTS)
         axes.text(left + 0.5, -0.15, _HEADS[column], ha="center", va="bottom", fontsize=8)
-        widest = max(float(change[column].abs().max()), 1e-9)
+        widest = max(float(change[column].abs().max()), _FULL)
         for y, name in enumerate(rows.index):
             value = float(rows.loc[name, column])
             if np.isnan(value):

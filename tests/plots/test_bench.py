@@ -41,6 +41,16 @@ def test_better_is_blue_and_worse_orange_also_where_less_is_better():
     assert fill[names.index("auc"), y][:3] == pytest.approx((1, 1, 1), abs=0.01)
 
 
+def test_a_column_of_small_differences_stays_pale():
+    rows = table()
+    rows.loc[:, :] = 0.5
+    rows.loc[("body", "mst"), ["pck", "auc"]] = 0.51, 0.8
+    (axes,) = plots.side_by_side(rows).axes
+    place, (x, other) = list(ROWS).index("mst"), map(list(METRICS).index, ("pck", "auc"))
+    red = {round(p.get_x()): p.get_facecolor()[0] for p in axes.patches if round(p.get_y()) == place}
+    assert red[x] > 0.9 > red[other]
+
+
 def test_arrows_lead_from_both_parts_to_each_combination():
     (axes,) = plots.accuracy_and_stability(table()).axes
     arrows = [text for text in axes.texts if text.arrow_patch is not None]
