@@ -36,7 +36,6 @@ NAMES = (*VARIANTS, *JOINTS, *OURS, *SCENE)
 TITLES = {
     "ief": "error feedback",
     "direct": "direct prediction",
-    "iterative_direct": "iterative direct prediction",
     "no_fpc": "without FPC",
     "own_path": "on its own path (ours)",
 }

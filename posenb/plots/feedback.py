@@ -133,7 +133,8 @@ def drift(curves: Mapping[str, Sequence[float]], trained: int) -> Figure:
     figure, axes = plt.subplots(figsize=(6.2, 2.9))
     steps = max(len(curve) for curve in curves.values())
     for name, curve in curves.items():
-        label, (colour, style) = TITLES.get(name, name), _STYLES.get(name, ("k", "--"))
+        label = TITLES.get(name, name)
+        colour, style = _STYLES.get(name, ("k", "--"))
         if len(curve) == 1:
             axes.axhline(curve[0], color=colour, linestyle=style, label=label)
         else:
