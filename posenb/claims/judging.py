@@ -53,7 +53,8 @@ def judge(values: Sequence[float], margin: float | None = None) -> Verdict:
     mean = float(np.mean(values))
     if len(values) < 3:
         return Verdict(mean, float("nan"), float("nan"), NOT_JUDGED)
-    half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    error = np.std(values, ddof=1) / np.sqrt(len(values))
+    half = float(stats.t.ppf(0.975, len(values) - 1) * error)
     low, high = mean - half, mean + half
     if margin is None:
         verdict = REPRODUCED if low > 0 else NOT_REPRODUCED if high < 0 else INCONCLUSIVE

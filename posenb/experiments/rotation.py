@@ -26,7 +26,11 @@ class Curves(NamedTuple):
 
 
 @torch.inference_mode()
-def loss_over_rotation(method: Supervised, data: PoseDataset, angles: tuple[int, ...] = ANGLES) -> NDArray[np.float64]:
+def loss_over_rotation(
+    method: Supervised,
+    data: PoseDataset,
+    angles: tuple[int, ...] = ANGLES,
+) -> NDArray[np.float64]:
     """The method's own training loss of each image turned by each angle, ``(N, A)``.
 
     A mean over the joints that are in view, so that those which a turn moves out of it do not make it look easier.
@@ -44,7 +48,7 @@ def loss_over_rotation(method: Supervised, data: PoseDataset, angles: tuple[int,
         drawn.angle.fill_(angle)
         sample = augment.apply(batch, drawn, method.setting.size, data.skeleton)
         maps = [stack.float() for stack in method.network(sample.images)]
-        # the loss is a mean over images and joints: of one image at a time it is that image's
+        # the loss is a mean over images and joints: of one image it is that image's
         for row in range(len(data)):
             one = augment.Sample(*(field[row : row + 1] for field in sample))
             in_view = one.visible.float().mean().item()

@@ -11,7 +11,12 @@ from torch import Tensor
 METHODS = ("argmax", "quarter", "dark", "soft")
 
 
-def gaussian(points: Tensor, size: tuple[int, int], stride: float, sigma: float) -> Tensor:
+def gaussian(
+    points: Tensor,
+    size: tuple[int, int],
+    stride: float,
+    sigma: float,
+) -> Tensor:
     """Gaussian heatmaps with peak 1 at the exact, sub-pixel place (Tompson et al. 2014).
 
     Args:
@@ -28,7 +33,7 @@ def gaussian(points: Tensor, size: tuple[int, int], stride: float, sigma: float)
     y = torch.arange(size[0], device=points.device, dtype=points.dtype) + 0.5
     x = torch.arange(size[1], device=points.device, dtype=points.dtype) + 0.5
     rate = -0.5 / sigma**2
-    # a Gaussian is a product of two profiles: exp runs on H + W numbers a map instead of H x W
+    # a Gaussian is a product of two profiles: exp runs on H + W numbers a map, not H x W
     across = ((x - centers[..., 0, :]) ** 2 * rate).exp_()
     down = ((y - centers[..., 1, :]) ** 2 * rate).exp_()
     return down[..., :, None] * across[..., None, :]

@@ -80,10 +80,12 @@ class StableSemiSupervised(StableAnswers, SemiSupervised):
 
     def labelled_loss(self, step: Step, student: nn.Module, sample: augment.Sample) -> Tensor:
         images = _with_copies(self.objective, sample.images, step)
-        return self.objective.learn(self.objective.enlarge(step.forward(student, images)), sample, step.progress)[0]
+        stacks = self.objective.enlarge(step.forward(student, images))
+        return self.objective.learn(stacks, sample, step.progress)[0]
 
     def maps(self, step: Step, network: nn.Module, images: Tensor) -> list[Tensor]:
-        return [self.objective.answer(stack) for stack in self.objective.enlarge(step.forward(network, images))]
+        stacks = self.objective.enlarge(step.forward(network, images))
+        return [self.objective.answer(stack) for stack in stacks]
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,12 @@ def bounded_correction(target: Tensor, current: Tensor, length: float) -> Tensor
     return way * (length / way.norm(dim=-1, keepdim=True).clamp(min=length))
 
 
-def ground_truth_path(start: Tensor, target: Tensor, taken: Tensor, length: float) -> Tensor:
+def ground_truth_path(
+    start: Tensor,
+    target: Tensor,
+    taken: Tensor,
+    length: float,
+) -> Tensor:
     """y_t: where ``taken`` bounded corrections towards the target lead from the start, without walking them.
 
     Args:
@@ -84,7 +89,8 @@ def ground_truth_path(start: Tensor, target: Tensor, taken: Tensor, length: floa
     """
     way = target - start
     far = way.norm(dim=-1, keepdim=True)
-    left = (far - taken[:, None, None].to(far.dtype) * length).clamp(min=0) / far.clamp(min=1e-12)
+    gone = taken[:, None, None].to(far.dtype) * length
+    left = (far - gone).clamp(min=0) / far.clamp(min=1e-12)
     return target - left * way
 
 
@@ -172,13 +178,13 @@ class ErrorFeedback(Method):
 
     def train_step(self, step: Step, data: Mapping[str, PoseDataset]) -> dict[str, Tensor]:
         """Each image at one of the stage's steps: what is left to go from there is the target."""
-        o, train = self.options, data["train"]
-        batch, drawn = step.batch(train), step.draw(self.options.augmentation)
-        # joints outside of the view keep their labels: they are drawn as tails, and may be predicted (section 3)
-        sample = augment.apply(batch, drawn, self.setting.size, self.setting.skeleton, outside=True)
+        o, setting = self.options, self.setting
+        batch, drawn = step.batch(data["train"]), step.draw(o.augmentation)
+        # joints outside of the view keep their labels, to be predicted from tails (section 3)
+        sample = augment.apply(batch, drawn, setting.size, setting.skeleton, outside=True)
         marker = self.marker(batch, drawn)
         start = self.mean_pose.expand(len(sample.points), -1, -1)
-        # where there is no label there is nowhere to go: drawn at the mean pose, and without gradient
+        # without a label there is nowhere to go: drawn at the mean pose, and without gradient
         target = torch.where(sample.visible[..., None], sample.points, start)
         trained = stage(step.progress, o.steps) if o.curriculum else o.steps
         taken = torch.randint(trained, (step.budget.batch,), generator=step.generator)
@@ -190,7 +196,8 @@ class ErrorFeedback(Method):
         answer = step.forward(self.network, self.stack(sample.images, current, marker))
         loss = self.loss(answer, target, current, sample.visible)
         step.update("network", loss)
-        return {"loss": loss.detach(), "trained_steps": torch.tensor(float(trained), device=loss.device)}
+        trained_steps = torch.tensor(float(trained), device=loss.device)
+        return {"loss": loss.detach(), "trained_steps": trained_steps}
 
     def marker(self, batch: Batch, drawn: augment.Draw) -> Tensor:
         """Where the middle of the stored samples comes to lie, ``(B, 1, 2)``."""
@@ -242,7 +249,12 @@ class ErrorFeedback(Method):
         return points.index_add(1, torch.tensor(self.modelled, device=points.device), answer, alpha=self.length)
 
     @torch.no_grad()
-    def trajectory(self, images: Tensor, steps: int | None = None, start: Tensor | None = None) -> Tensor:
+    def trajectory(
+        self,
+        images: Tensor,
+        steps: int | None = None,
+        start: Tensor | None = None,
+    ) -> Tensor:
         """The guess before the first and after each step, ``(steps + 1, B, K, 2)`` in pixels of the input.
 
         Args:

@@ -116,14 +116,15 @@ class SelfAdversarial(Method):
         return found
 
     def train_step(self, step: Step, data: Mapping[str, PoseDataset]) -> dict[str, Tensor]:
-        o = self.options
-        batch = step.batch(data["train"])
-        sample = augment.apply(batch, step.draw(o.augmentation), self.setting.size, self.setting.skeleton)
+        o, setting = self.options, self.setting
+        batch, drawn = step.batch(data["train"]), step.draw(o.augmentation)
+        sample = augment.apply(batch, drawn, setting.size, setting.skeleton)
         stacks = step.forward(self.network, sample.images)
         # what has no label is empty in both, so that nobody is told apart by it
         labelled = sample.visible[..., None, None]
         real, fake = self.target(sample) * labelled, stacks[-1] * labelled
-        mse = torch.stack([self.error(stack, real, sample.visible) for stack in stacks]).mean()
+        errors = [self.error(stack, real, sample.visible) for stack in stacks]
+        mse = torch.stack(errors).mean()
         if not o.adversary:
             step.update("network", mse)
             return {"loss": mse.detach()}
@@ -131,16 +132,24 @@ class SelfAdversarial(Method):
         found = self.judge(step, sample, real, fake.detach(), o.lambda_k if heard else 0.0)
         with frozen(self.discriminator):
             target = fake if o.through_target else fake.detach()
-            adversarial = self.error(step.forward(self.discriminator, sample.images, fake), target, sample.visible)
+            rebuilt = step.forward(self.discriminator, sample.images, fake)
+            adversarial = self.error(rebuilt, target, sample.visible)
         step.update("network", mse + (o.lambda_g if heard else 0.0) * adversarial)
         return {"loss": mse.detach(), "adversarial": adversarial.detach(), **found}
 
-    def judge(self, step: Step, sample: augment.Sample, real: Tensor, fake: Tensor, rate: float) -> dict[str, Tensor]:
+    def judge(
+        self,
+        step: Step,
+        sample: augment.Sample,
+        real: Tensor,
+        fake: Tensor,
+        rate: float,
+    ) -> dict[str, Tensor]:
         """The discriminator's step, L_real - k L_fake, and then the controller's, with the losses from before it."""
-        o, images = self.options, sample.images
-        losses = [
-            self.error(step.forward(self.discriminator, images, maps), maps, sample.visible) for maps in (real, fake)
-        ]
+        o, images, losses = self.options, sample.images, []
+        for maps in (real, fake):
+            rebuilt = step.forward(self.discriminator, images, maps)
+            losses.append(self.error(rebuilt, maps, sample.visible))
         step.update("discriminator", losses[0] - self.k * losses[1])
         l_real, l_fake = (step.mean(loss.detach()) for loss in losses)
         self.k.copy_(balance(self.k, l_real, l_fake, o.gamma, rate))

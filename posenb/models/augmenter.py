@@ -71,7 +71,9 @@ class Descent(nn.Module):
         x = torch.zeros(())
         for level, bridge in enumerate(bridges):
             entered = self.entries[level](bridge.detach())
-            x = self.places[level](entered if level == 0 else entered + F.adaptive_max_pool2d(x, bridge.shape[-2:]))
+            if level > 0:
+                entered = entered + F.adaptive_max_pool2d(x, bridge.shape[-2:])
+            x = self.places[level](entered)
         return self.last(x)
 
 

@@ -64,7 +64,8 @@ def beside(images: Tensor, maps: Tensor) -> Tensor:
 
     Area averages keep image and maps in register: a map pixel sees exactly the image pixels that it covers.
     """
-    return torch.cat([F.adaptive_avg_pool2d(images, (maps.shape[-2], maps.shape[-1])), maps.to(images.dtype)], dim=1)
+    small = F.adaptive_avg_pool2d(images, (maps.shape[-2], maps.shape[-1]))
+    return torch.cat([small, maps.to(images.dtype)], dim=1)
 
 
 def create(name: str, joints: int, options: Mapping[str, Any] | None = None, seed: int = 0) -> nn.Module:

@@ -161,7 +161,8 @@ class AdversarialAugmentation(Adversaries):
         x1 = shares == 0
         pair = self.pair(step, _rows(batch, ~x1), drawn[~x1], _rows(noise, ~x1), shares[~x1])
         found = self.teach_agents(step, pair)
-        view = self.view(_rows(batch, x1), drawn[x1], self.masks(int(x1.sum()), device)).joined(pair.adversarial)
+        masks = self.masks(int(x1.sum()), device)
+        view = self.view(_rows(batch, x1), drawn[x1], masks).joined(pair.adversarial)
         loss, parts = self.learn(step, view)
         step.update("network", loss)
         return {"loss": loss.detach(), **parts, **found}

@@ -139,8 +139,10 @@ class SemiSupervised(Method):
         stored = step.batch(data, count, stream=1).images
         easy, hard = step.draw(o.easy, count), step.draw(o.hard, count)
         share = step.share(count)
-        patches = Patches(*(p[share] for p in draw_patches(count, len(setting.skeleton), o.cutout, step.generator)))
-        colours = Distortions(*(part[share] for part in draw_distortions(count, step.generator)))
+        drawn_patches = draw_patches(count, len(setting.skeleton), o.cutout, step.generator)
+        patches = Patches(*(part[share] for part in drawn_patches))
+        drawn_colours = draw_distortions(count, step.generator)
+        colours = Distortions(*(part[share] for part in drawn_colours))
         if o.frozen_teacher:
             easy = augment.still(len(stored))
         teacher_view, student_view = self.open(stored, easy), self.open(stored, hard)

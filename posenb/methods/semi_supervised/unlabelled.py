@@ -37,12 +37,18 @@ class Lesson(NamedTuple):
     points: Tensor
 
 
-def open_view(stored: Tensor, drawn: Draw, size: tuple[int, int], skeleton: Skeleton) -> View:
+def open_view(
+    stored: Tensor,
+    drawn: Draw,
+    size: tuple[int, int],
+    skeleton: Skeleton,
+) -> View:
     """A view of stored images ``(B, 3, H, W)`` uint8. It takes no labels, so it cannot read any."""
-    count, joints = len(stored), len(skeleton)
-    nothing = torch.zeros(count, joints, dtype=torch.bool, device=stored.device)
-    batch = Batch(stored, torch.zeros(count, joints, 2, device=stored.device), nothing, nothing)
-    return View(drawn.to(stored.device), augment.apply(batch, drawn, size, skeleton).images)
+    device = stored.device
+    points = torch.zeros(len(stored), len(skeleton), 2, device=device)
+    nothing = torch.zeros(len(stored), len(skeleton), dtype=torch.bool, device=device)
+    sample = augment.apply(Batch(stored, points, nothing, nothing), drawn, size, skeleton)
+    return View(drawn.to(device), sample.images)
 
 
 def lesson(
@@ -78,7 +84,8 @@ def lesson(
         taught = gaussian(points, map_size, stride, sigma)
     counted = torch.ones(len(maps), 1, 1, 1, dtype=torch.bool, device=maps.device)
     if mask:
-        inside = ((points >= 0) & (points <= points.new_tensor([size[1], size[0]]))).all(dim=-1)
+        far = points.new_tensor([size[1], size[0]])
+        inside = ((points >= 0) & (points <= far)).all(dim=-1)
         counted = inside[..., None, None]
         if sigma is None:
             counted = counted & augment.seen(matrix, stride, map_size)
