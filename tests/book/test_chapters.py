@@ -104,6 +104,17 @@ def test_code_that_is_shown_fits_the_page(chapter: chapters.Chapter) -> None:
     assert [line for cell in shown for line in cell.source.splitlines() if len(line) > 90] == []
 
 
+def test_sources_that_cells_print_fit_the_page() -> None:
+    notebooks = [chapters.read(chapter.published) for chapter in CHAPTERS if chapter.published.exists()]
+    if not notebooks:
+        pytest.skip("no notebook half is committed yet: run `make publish`")
+    outputs = [output for notebook in notebooks for cell in notebook.cells for output in cell.get("outputs", [])]
+    printed = "\n".join(output.get("data", {}).get("text/markdown", "") for output in outputs)
+    sources = re.findall(r"```python\n(.*?)\n```", printed, re.DOTALL)
+    assert sources
+    assert [line for source in sources for line in source.splitlines() if len(line) > 90] == []
+
+
 def test_both_halves_agree() -> None:
     published = [chapter for chapter in CHAPTERS if chapter.published.exists()]
     if not published:
