@@ -40,7 +40,8 @@ def provenance(profile: str, dataset: str, seed: int, *runs: Run) -> Markdown:
     ]
     for run in runs:
         p = run.provenance
-        where = f"{p['device']}, {p['threads']} threads, {p['seconds']:.0f} s"
+        threads = "1 thread" if p["threads"] == 1 else f"{p['threads']} threads"
+        where = f"{p['device']}, {threads}, {p['seconds']:.0f} s"
         rows.append((f"run `{run.spec.key}`", f"{run.spec.title}; {where}"))
     body = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return Markdown(f"| | |\n|---|---|\n{body}")

@@ -79,7 +79,9 @@ def collapse_curves(
 @house_style
 def scattered_peaks(answers: Mapping[float, Tensor], heights: Mapping[float, Sequence[float]]) -> Figure:
     """Best answers ``(h, w)`` by how far the teacher's peaks scatter, and a peak's height over generations."""
-    figure, axes = plt.subplots(1, len(answers) + 1, figsize=(7.2, 2.1), width_ratios=[1] * len(answers) + [1.9])
+    figure, axes = plt.subplots(
+        1, len(answers) + 1, figsize=(7.2, 2.0), width_ratios=[1] * len(answers) + [1.9], gridspec_kw={"wspace": 0.1}
+    )
     for cell, (spread, answer) in zip(axes, answers.items(), strict=False):
         cell.imshow(answer.numpy(), cmap="magma", vmin=0, vmax=1)
         cell.set_title(f"scatter {spread:g} px\nheight {answer.max():.2f}", fontsize=8)
