@@ -111,5 +111,5 @@ def heatmaps(image: Tensor, maps: Tensor, names: Sequence[str], columns: int = 6
             vmax=1,
             interpolation="bilinear",
         )
-        cell.set_title(f"{name.replace('_', ' ')}\nmax {top:.2g}", fontsize=7.5, pad=2)
+        cell.set_title(f"{name.replace('_', ' ')}\nmax {top:.2f}", fontsize=7.5, pad=2)
     return figure
