@@ -96,9 +96,10 @@ def scorecard() -> Markdown:
         parts.append(f"**{paper}: {title}**\n\n{table(stated).data}")
         measured = of_paper[of_paper["profile"].isin(["full", "paper"])]
         if len(measured):
-            columns = ["claim", "dataset", "profile", "verdict", "statistic", "seeds", "hours", "device", "commit"]
-            shown = measured[columns].assign(claim=measured["claim"].map(_unbroken))
-            parts.append(table(shown.rename(columns={"dataset": "on"})).data)
+            usual = measured["profile"] == "full"
+            on = measured["dataset"].where(usual, measured["dataset"] + ", " + measured["profile"])
+            columns = ["claim", "on", "verdict", "statistic", "seeds", "hours", "device", "commit"]
+            parts.append(table(measured.assign(claim=measured["claim"].map(_unbroken), on=on)[columns]).data)
         else:
             parts.append("None of them was measured at full yet.")
     return Markdown("\n\n".join(parts))

@@ -57,7 +57,8 @@ def judge(values: Sequence[float], margin: float | None = None) -> Verdict:
     half = float(stats.t.ppf(0.975, len(values) - 1) * error)
     low, high = mean - half, mean + half
     if margin is None:
-        verdict = REPRODUCED if low > 0 else NOT_REPRODUCED if high < 0 else INCONCLUSIVE
+        below = NOT_REPRODUCED if high < 0 else INCONCLUSIVE
+        verdict = REPRODUCED if low > 0 else below
     elif -margin <= low and high <= margin:
         verdict = REPRODUCED
     else:

@@ -33,7 +33,7 @@ def gaussian(
     y = torch.arange(size[0], device=points.device, dtype=points.dtype) + 0.5
     x = torch.arange(size[1], device=points.device, dtype=points.dtype) + 0.5
     rate = -0.5 / sigma**2
-    # a Gaussian is a product of two profiles: exp runs on H + W numbers a map, not H x W
+    # a Gaussian is a product of two profiles: exp runs on H + W numbers, not H x W
     across = ((x - centers[..., 0, :]) ** 2 * rate).exp_()
     down = ((y - centers[..., 1, :]) ** 2 * rate).exp_()
     return down[..., :, None] * across[..., None, :]

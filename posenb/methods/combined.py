@@ -78,7 +78,12 @@ class StableSemiSupervised(StableAnswers, SemiSupervised):
         if not isinstance(sources[0], StableAnswers):
             self._reset()
 
-    def labelled_loss(self, step: Step, student: nn.Module, sample: augment.Sample) -> Tensor:
+    def labelled_loss(
+        self,
+        step: Step,
+        student: nn.Module,
+        sample: augment.Sample,
+    ) -> Tensor:
         images = _with_copies(self.objective, sample.images, step)
         stacks = self.objective.enlarge(step.forward(student, images))
         return self.objective.learn(stacks, sample, step.progress)[0]

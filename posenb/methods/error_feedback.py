@@ -180,11 +180,11 @@ class ErrorFeedback(Method):
         """Each image at one of the stage's steps: what is left to go from there is the target."""
         o, setting = self.options, self.setting
         batch, drawn = step.batch(data["train"]), step.draw(o.augmentation)
-        # joints outside of the view keep their labels, to be predicted from tails (section 3)
+        # joints out of view keep their labels, to be predicted from tails (section 3)
         sample = augment.apply(batch, drawn, setting.size, setting.skeleton, outside=True)
         marker = self.marker(batch, drawn)
         start = self.mean_pose.expand(len(sample.points), -1, -1)
-        # without a label there is nowhere to go: drawn at the mean pose, and without gradient
+        # no label, nowhere to go: drawn at the mean pose, and without gradient
         target = torch.where(sample.visible[..., None], sample.points, start)
         trained = stage(step.progress, o.steps) if o.curriculum else o.steps
         taken = torch.randint(trained, (step.budget.batch,), generator=step.generator)

@@ -123,3 +123,18 @@ class TestInABrowser:
         widest = browser.ask("document.documentElement.scrollWidth")
         browser.width(1400)
         assert widest <= 390, f"{page} is {widest} pixels wide on a screen of 390"
+
+    @pytest.mark.parametrize("page", PAGES)
+    def test_a_small_laptop_shows_formulas_code_and_tables_whole(
+        self, browser: chromium.Browser, site: Path, page: str
+    ) -> None:
+        browser.width(1280)
+        drawn = "!document.querySelector('.math') || document.querySelectorAll('mjx-container').length > 0"
+        browser.open(f"{site.as_uri()}/book/{page}.html", wait_for=drawn)
+        cut = browser.ask(
+            "[...document.querySelectorAll('article :is(.highlight pre, mjx-container[display], table)')]"
+            ".filter(e => e.scrollWidth > e.clientWidth + 1)"
+            ".map(e => `${e.scrollWidth} > ${e.clientWidth}: ${e.textContent.trim().slice(0, 60)}`)"
+        )
+        browser.width(1400)
+        assert cut == []

@@ -159,7 +159,8 @@ class AdversarialAugmentation(Adversaries):
         shares = self.shares(step)[step.share(step.budget.batch)].to(device)
         # Algorithm 1: X1 is augmented at random, X2 and X3 by the agents
         x1 = shares == 0
-        pair = self.pair(step, _rows(batch, ~x1), drawn[~x1], _rows(noise, ~x1), shares[~x1])
+        rest, rest_noise = _rows(batch, ~x1), _rows(noise, ~x1)
+        pair = self.pair(step, rest, drawn[~x1], rest_noise, shares[~x1])
         found = self.teach_agents(step, pair)
         masks = self.masks(int(x1.sum()), device)
         view = self.view(_rows(batch, x1), drawn[x1], masks).joined(pair.adversarial)

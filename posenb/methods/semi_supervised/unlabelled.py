@@ -47,8 +47,8 @@ def open_view(
     device = stored.device
     points = torch.zeros(len(stored), len(skeleton), 2, device=device)
     nothing = torch.zeros(len(stored), len(skeleton), dtype=torch.bool, device=device)
-    sample = augment.apply(Batch(stored, points, nothing, nothing), drawn, size, skeleton)
-    return View(drawn.to(device), sample.images)
+    batch = Batch(stored, points, nothing, nothing)
+    return View(drawn.to(device), augment.apply(batch, drawn, size, skeleton).images)
 
 
 def lesson(
@@ -77,7 +77,8 @@ def lesson(
     matrix = augment.between(easy, hard, stored, size)
     mirrored = easy.flip != hard.flip
     points = transform_points(argmax(maps)[0] * stride, matrix)
-    points = torch.where(mirrored[:, None, None], points[:, list(skeleton.flip)], points)
+    swapped = points[:, list(skeleton.flip)]
+    points = torch.where(mirrored[:, None, None], swapped, points)
     if sigma is None:
         taught = augment.warp_maps(maps, matrix, stride, mirrored, skeleton.flip)
     else:
