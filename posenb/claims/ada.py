@@ -65,6 +65,7 @@ CLAIMS = (
         f"{_MEASURES}:measure_ada6",
         specs_by="posenb.experiments.adversarial_specs:hourglasses",
         runs=EVERY,
+        once=True,
     ),
     Claim(
         "ADA-7",
@@ -103,6 +104,7 @@ CLAIMS = (
         "Reward and penalty replace the exhaustive sweep at a fraction of its cost an image.",
         'section 4.3: the sweep would be "extremely time-consuming"',
         f"{_MEASURES}:measure_ada10",
+        once=True,
     ),
     Claim(
         "ADA-11",

@@ -31,6 +31,8 @@ class Claim:
         specs_by: 'package.module:function', called with (profile, dataset, seed): all Specs of an experiment by name.
         runs: the names of those that the claim is measured on; none for a theorem, ``EVERY`` for all.
         sweep: whether it needs so many runs that three seeds must do at full.
+        once: whether its chapter's own data set settles it for all: a theorem, a count, a comparison of data sets, or a
+            question about pictures that other sets do not have.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Claim:
     specs_by: str = ""
     runs: tuple[str, ...] = ()
     sweep: bool = False
+    once: bool = False
 
     @property
     def measure(self) -> Callable[[str, str, int, str], Measurement]:

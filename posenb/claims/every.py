@@ -42,5 +42,6 @@ CLAIMS: tuple[Claim, ...] = (
         specs_by="posenb.experiments.bench_specs:carried",
         runs=tuple(f"{name}, {row}" for name in OTHER for row in CARRY),
         sweep=True,
+        once=True,
     ),
 )

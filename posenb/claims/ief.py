@@ -72,5 +72,6 @@ CLAIMS = (
         f"{_MEASURES}:measure_ief7",
         specs_by=_SPECS,
         runs=("scene_ief", "scale"),
+        once=True,
     ),
 )

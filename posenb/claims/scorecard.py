@@ -21,7 +21,7 @@ PAPERS = {
     "IEF": "iterative error feedback",
     "ALL": "all methods together",
 }
-NOT_MEASURED, STALE = "not measured", "stale"
+NOT_MEASURED, NOT_ASKED, STALE = "not measured", "not asked", "stale"
 _ORDER = [REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, STALE, NOT_JUDGED]
 
 
@@ -83,21 +83,26 @@ def balance() -> str:
     """How many claims were measured, and came out how: a line for synthetic people, and one for real ones."""
     table, lines = verdicts(), []
     for name, column in table.items():
-        measured = column[column != NOT_MEASURED]
+        asked = column[column != NOT_ASKED]
+        measured = asked[asked != NOT_MEASURED]
         counts = measured.value_counts().reindex(_ORDER).dropna().astype(int)
         found = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
         where = "LSP" if name == "lsp" else f"{name} people"
-        lines.append(f"{where}: {len(measured)} of {len(column)} claims measured" + f"; {found}" * bool(found))
+        lines.append(f"{where}: {len(measured)} of {len(asked)} claims measured" + f"; {found}" * bool(found))
     return "\n".join(lines)
 
 
 def verdicts() -> pd.DataFrame:
     """A row a claim, a column a data set (synthetic bodies and hands are one): the verdict at full or paper size.
 
-    Records of other real data sets are in :func:`rows` only.
+    Records of other real data sets are in :func:`rows` only. What the chapter's own data set settles for all is
+    'not asked' of LSP.
     """
     table = rows()
     full = table[table["profile"].isin(["full", "paper"]) & table["dataset"].isin([*SYNTHETIC, "lsp"])]
     where = full["dataset"].map(lambda name: name if name == "lsp" else "synthetic")
     wide = full.assign(where=where).pivot_table(index="claim", columns="where", values="verdict", aggfunc="first")
-    return wide.reindex(index=list(CLAIMS), columns=["synthetic", "lsp"]).fillna(NOT_MEASURED).replace({"": NOT_JUDGED})
+    wide = wide.reindex(index=list(CLAIMS), columns=["synthetic", "lsp"])
+    once = [claim.id for claim in CLAIMS.values() if claim.once]
+    wide.loc[once, "lsp"] = wide.loc[once, "lsp"].fillna(NOT_ASKED)
+    return wide.fillna(NOT_MEASURED).replace({"": NOT_JUDGED})

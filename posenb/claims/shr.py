@@ -15,6 +15,7 @@ CLAIMS = (
         "RCC gives a single Gaussian back times C1 (theorem 1), and expands N of them into the stated sum (theorem 2).",
         "Zhang et al. 2022, Eqs. 1 to 7",
         f"{_MEASURES}:measure_shr1",
+        once=True,
     ),
     Claim(
         "SHR-2",
@@ -41,6 +42,7 @@ CLAIMS = (
         "counter-example to the printed one is known.",
         "section 3.3",
         f"{_MEASURES}:measure_shr4",
+        once=True,
     ),
     Claim(
         "SHR-5",

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from posenb.claims.scorecard import NOT_MEASURED, STALE
+from posenb.claims.scorecard import NOT_ASKED, NOT_MEASURED, STALE
 from posenb.plots.style import LEFT, MIDDLE, RIGHT, house_style
 
 # colour and sign: what does not rest on colour alone can be read by everybody
@@ -22,6 +22,7 @@ _CELLS = {
     "not judged": ("#f2f2f2", "0.4", "–"),
     STALE: ("#f2f2f2", "0.4", "old"),
     NOT_MEASURED: ("w", "0.7", ""),
+    NOT_ASKED: ("#f2f2f2", "0.4", "•"),
 }
 
 
@@ -77,5 +78,5 @@ def scorecard(table: pd.DataFrame) -> Figure:
     axes.set_axis_off()
     handles = [Rectangle((0, 0), 1, 1, facecolor=fill, edgecolor="0.8") for fill, _, _ in _CELLS.values()]
     names = [f"{sign + ': ' if sign else ''}{name}" for name, (_, _, sign) in _CELLS.items()]
-    figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=8)
+    figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize=8)
     return figure
