@@ -171,14 +171,22 @@ def label_counts(records: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 @house_style
-def strength_sweeps(found: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Accuracy over a strength of the student's view (Figs. 11 and 12), a panel a record; a dot a seed."""
-    figure, axes = plt.subplots(1, len(found), figsize=(3.6 * len(found), 2.5), squeeze=False)
-    for cell, (label, record) in zip(axes.flat, found.items(), strict=True):
-        names = list(record["curves"][0]["pck"])
-        strengths = [float(name.split()[-1]) for name in names]
-        scores = np.array([[of_seed["pck"][name] for name in names] for of_seed in record["curves"]])
-        cell.plot(strengths, scores.mean(axis=0), "-", color=ANSWER)
-        cell.plot(np.broadcast_to(strengths, scores.shape).T, scores.T, "o", markersize=3, color=ANSWER)
-        cell.set(xlabel=f"{label}, {record['dataset']}", ylabel="PCK@0.2", xticks=strengths)
+def strength_sweeps(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Accuracy over strengths of the student's view (Figs. 11 and 12), a dot a seed.
+
+    Args:
+        found: by what is varied, a column each, its records, one below the other.
+    """
+    rows = max(map(len, found.values()))
+    figure, axes = plt.subplots(rows, len(found), figsize=(3.6 * len(found), 0.2 + 2.2 * rows), squeeze=False)
+    for column, (label, records) in zip(axes.T, found.items(), strict=True):
+        for cell in column[len(records) :]:
+            cell.set_axis_off()
+        for cell, record in zip(column, records, strict=False):
+            names = list(record["curves"][0]["pck"])
+            strengths = [float(name.split()[-1]) for name in names]
+            scores = np.array([[of_seed["pck"][name] for name in names] for of_seed in record["curves"]])
+            cell.plot(strengths, scores.mean(axis=0), "-", color=ANSWER)
+            cell.plot(np.broadcast_to(strengths, scores.shape).T, scores.T, "o", markersize=3, color=ANSWER)
+            cell.set(xlabel=label, ylabel=f"PCK@0.2, {record['dataset']}", xticks=strengths)
     return figure

@@ -51,10 +51,10 @@ def test_labels_are_on_a_logarithmic_axis_with_the_last_of_each_line():
     assert drawn(figure.axes[0])["labels alone"] == pytest.approx([0.1, 0.2, 0.3])
 
 
-def test_a_panel_a_sweep():
+def test_a_column_a_sweep_and_a_row_a_data_set():
     pck = {"cutout 0": 0.5, "cutout 5": 0.6, "cutout 12": 0.4}
-    figure = plots.strength_sweeps({"m": record(pck=pck), "again": record(pck=pck)})
-    assert len(figure.axes) == 2
+    figure = plots.strength_sweeps({"m": [record(pck=pck)], "again": [record(pck=pck)] * 2})
+    assert [axes.axison for axes in figure.axes] == [True, True, False, True]
     line = figure.axes[0].lines[0]
     assert list(line.get_xdata()) == [0, 5, 12] and list(line.get_ydata()) == pytest.approx([0.5, 0.6, 0.4])
 
