@@ -6,7 +6,7 @@ bootstrapped over images. Hits ``(2, K)`` are means of :func:`posenb.experiments
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -117,7 +117,7 @@ def component_table(seeds: Sequence[Mapping[str, Mapping[str, float]]]) -> pd.Da
     return table.reset_index(names="PCK@0.2, %")
 
 
-def variant_scores(records: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+def variant_scores(records: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
     """PCK@.2 of every variant, a number a seed, gathered from the records of several claims of :func:`compared`.
 
     A variant that several records have is taken from the one with most seeds.

@@ -125,8 +125,9 @@ def test_settling_draws_a_line_a_bin() -> None:
 
 
 def test_variants_stand_about_the_reference() -> None:
-    figure = plots.variants({"random": [0.5, 0.6], "both": [0.6, 0.8]})
-    (axes,) = figure.axes
+    figure = plots.variants({"body": {"random": [0.5, 0.6], "both": [0.6, 0.8]}, "lsp": {"both": [0.7]}})
+    axes, other = figure.axes
+    assert other.lines[-1].get_ydata() == [1]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["random", "both"]
     *dots, line = axes.lines
     assert [float(dot.get_xdata()[0]) for dot in dots[1::2]] == pytest.approx([0.55, 0.7])
