@@ -127,9 +127,7 @@ def _normal(x: Array, mean: float, std: float) -> Array:
 def reward_and_penalty(before: Tensor, rewarded: Tensor, penalized: Tensor, drawn: int) -> Figure:
     """A distribution ``(k,)``, and what it is asked to become when bin ``drawn`` was harder, and when it was easier."""
     figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.1), sharey=True)
-    for cell, after, title in zip(
-        axes, (rewarded, penalized), ("harder: rewarded, eq. (3)", "easier: penalised, eq. (4)"), strict=True
-    ):
+    for cell, after, title in zip(axes, (rewarded, penalized), ("harder: rewarded", "easier: penalised"), strict=True):
         place = np.arange(len(before))
         cell.bar(place, after.numpy(), color=[RIGHT if k == drawn else LEFT for k in place])
         cell.step(np.append(place - 0.5, place[-1] + 0.5), [*before.tolist(), before[-1].item()], "k:", where="post")
