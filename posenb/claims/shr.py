@@ -124,7 +124,7 @@ CLAIMS = (
     Claim(
         "SHR-13",
         _CHAPTER,
-        "The highly differentiated heatmap does not train with L1 or L2; with the weighted cross-entropy it "
+        "The highly differentiated heatmap hardly trains with L1 or L2; with the weighted cross-entropy it "
         "does, and costs no clean AUC.",
         "section 3.2.2; Table 2: RHD 82.2 to 82.6",
         f"{_MEASURES}:measure_shr13",

@@ -17,7 +17,7 @@ from posenb.experiments.self_adversarial_specs import GAMMAS
 NEEDS = {
     "pck": "as many joints right as possible",
     "few": "few labels, many pictures",
-    "ruc": "keypoints that jitter from frame to frame",
+    "ruc": "keypoints that jitter when the picture is disturbed",
     "corrupted": "pictures with noise, blur or compression",
     "odd": "poses that nobody could take",
     "swapped": "left taken for right",

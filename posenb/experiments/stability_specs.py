@@ -1,7 +1,7 @@
 """The runs of the chapter on stable heatmap regression, as Specs.
 
-All of a seed start from the same supervised run, as the paper's start from backbones trained on ImageNet, and differ in
-one thing. From scratch, mean squared error on maps of the input's size learns hardly anything in as many steps.
+All of a seed start from the same supervised run and differ in what is switched on. From scratch, mean squared error on
+maps of the input's size learns hardly anything in as many steps.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ class Options:
             the baseline. See :mod:`posenb.rivals`.
         sigma: of the Gaussian, in map pixels. The paper gives none; its baseline's peak gap is that of 3.0 to 3.2.
         alpha, threshold: of the highly differentiated heatmap; the paper's.
-        hdhr_loss: 'wce', the weighted cross-entropy; or 'l1' or 'l2', a direct regression, which the paper says does
-            not converge.
+        hdhr_loss: 'wce', the weighted cross-entropy; or 'l1' or 'l2', a direct regression, which the paper says
+            hardly converges.
         sharpness: of the softplus that makes maps positive for RCC, where no softmax does: log(1 + exp(s x)) / s.
         fade: the share of the training over which RCC's answer takes over from the map itself in the loss. The paper
             has 0, which trains; more helps a little.
