@@ -102,7 +102,8 @@ def verdicts() -> pd.DataFrame:
     full = table[table["profile"].isin(["full", "paper"]) & table["dataset"].isin([*SYNTHETIC, "lsp"])]
     where = full["dataset"].map(lambda name: name if name == "lsp" else "synthetic")
     wide = full.assign(where=where).pivot_table(index="claim", columns="where", values="verdict", aggfunc="first")
-    wide = wide.reindex(index=list(CLAIMS), columns=["synthetic", "lsp"])
+    # where nothing is recorded a column is of numbers, not of words
+    wide = wide.reindex(index=list(CLAIMS), columns=["synthetic", "lsp"]).astype(object)
     once = [claim.id for claim in CLAIMS.values() if claim.once]
     wide.loc[once, "lsp"] = wide.loc[once, "lsp"].fillna(NOT_ASKED)
     return wide.fillna(NOT_MEASURED).replace({"": NOT_JUDGED})

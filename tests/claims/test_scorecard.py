@@ -96,6 +96,12 @@ def test_what_synthetic_pictures_settle_is_not_asked_of_photographs(home):
     assert table.loc["SHR-3"].tolist() == ["reproduced", "not measured"]
 
 
+def test_without_a_record_nothing_is_measured(home):
+    table = scorecard.verdicts()
+    assert set(table["synthetic"]) == {"not measured"}
+    assert set(table["lsp"]) == {"not measured", "not asked"}
+
+
 def test_a_claim_that_is_settled_once_trains_the_same_whatever_the_data_set():
     for claim in claims.CLAIMS.values():
         if claim.once and claim.id != "IEF-7":  # whose scenes only synthetic people have
