@@ -57,8 +57,8 @@ def judge(values: Sequence[float], margin: float | None = None) -> Verdict:
     half = float(stats.t.ppf(0.975, len(values) - 1) * error)
     low, high = mean - half, mean + half
     if margin is None:
-        below = NOT_REPRODUCED if high < 0 else INCONCLUSIVE
-        verdict = REPRODUCED if low > 0 else below
+        otherwise = NOT_REPRODUCED if high < 0 else INCONCLUSIVE
+        verdict = REPRODUCED if low > 0 else otherwise
     elif -margin <= low and high <= margin:
         verdict = REPRODUCED
     else:

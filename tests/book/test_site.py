@@ -15,6 +15,8 @@ from tests.book import browser as chromium
 
 PAGES = ["index", *(chapter.name for chapter in chapters.chapters()), "profiles", "api", "bibliography"]
 PROGRAM = chromium.find_chromium()
+# a page with formulas is ready when MathJax has drawn them
+DRAWN = "!document.querySelector('.math') || document.querySelectorAll('mjx-container').length > 0"
 in_browser = [
     pytest.mark.slow,
     pytest.mark.browser,
@@ -64,9 +66,7 @@ class TestInABrowser:
     def test_a_page_loads_whole(self, browser: chromium.Browser, site: Path, server: str, page: str, way: str) -> None:
         base = site.as_uri() if way == "from disk" else server
         browser.width(1400)
-        # a page with formulas is ready when MathJax has drawn them
-        drawn = "!document.querySelector('.math') || document.querySelectorAll('mjx-container').length > 0"
-        browser.open(f"{base}/book/{page}.html", wait_for=drawn)
+        browser.open(f"{base}/book/{page}.html", wait_for=DRAWN)
         assert browser.complaints == []
         elsewhere = [url for url in browser.requests if not url.startswith((base, "data:", "blob:"))]
         assert elsewhere == []
@@ -129,8 +129,7 @@ class TestInABrowser:
         self, browser: chromium.Browser, site: Path, page: str
     ) -> None:
         browser.width(1280)
-        drawn = "!document.querySelector('.math') || document.querySelectorAll('mjx-container').length > 0"
-        browser.open(f"{site.as_uri()}/book/{page}.html", wait_for=drawn)
+        browser.open(f"{site.as_uri()}/book/{page}.html", wait_for=DRAWN)
         cut = browser.ask(
             "[...document.querySelectorAll('article :is(.highlight pre, mjx-container[display], table)')]"
             ".filter(e => e.scrollWidth > e.clientWidth + 1)"
