@@ -106,12 +106,12 @@ def reproduce(
         selected = {chapter.name: chapter for chapter in book.select([claim.chapter for claim in chosen])}
     else:
         chosen = [claim for claim in claims.CLAIMS.values() if claim.chapter in names] if count else []
-    own = {name: chapter.parameters["dataset"] for name, chapter in selected.items()}
-    # of a whole chapter, what its own data set settles is measured there
-    measured = [
-        (claim, own[claim.chapter] if claim.once and not only_claims else dataset or own[claim.chapter])
-        for claim in chosen
-    ]
+    measured: list[tuple[claims.Claim, str]] = []
+    for claim in chosen:
+        own = selected[claim.chapter].parameters["dataset"]
+        # of a whole chapter, what its own data set settles is measured there
+        settled = claim.once and not only_claims
+        measured.append((claim, own if settled else dataset or own))
     failed: list[str] = []
     if dry_run and measured:
         print(*claims.announce(measured, profile, count), sep="\n")

@@ -135,6 +135,13 @@ def test_claims_alone_are_measured_and_announced(home):
     assert "ADA-1 on body: not judged" in done.output and done.exit_code == 0
 
 
+def test_what_one_data_set_settles_is_measured_there_unless_it_is_named(home):
+    smoke = ["--dataset", "body", "--profile", "smoke", "--seeds", "1", "--dry-run"]
+    done = call("reproduce", "stable_heatmaps", *smoke)
+    assert "SHR-1 on hand" in done.output and "SHR-2 on body" in done.output
+    assert "SHR-1 on body" in call("reproduce", "--claims", "SHR-1", *smoke).output
+
+
 def test_a_record_that_cannot_be_compared_is_not(home):
     done = call("claims", "ADA-1", "--repeat", "0")
     assert done.output == "ADA-1: no record at full that stands and has runs to repeat\n" and done.exit_code == 0

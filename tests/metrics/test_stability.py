@@ -104,6 +104,14 @@ def test_ideal_gaps():
     assert gaussian_gap(3.2) == pytest.approx(0.048, abs=5e-4) and gaussian_gap(3.0) == pytest.approx(0.055, abs=1e-3)
 
 
+def test_a_gaussian_anywhere_in_its_pixel_has_a_third_of_the_gap():
+    # u off the centre along an axis, the next pixel there is higher: the gap's exponent is (1 - 2u) / 2 sigma^2, and the
+    # larger of two u in [0, 1/2] has a mean of 1/3
+    generator = torch.Generator().manual_seed(0)
+    points = 30 + torch.rand(4000, 1, 2, generator=generator, dtype=torch.float64)
+    assert peak_gap(gaussian(points, (64, 64), 1, 3.0)) == pytest.approx(1 / 3 / 18, rel=0.04)
+
+
 def test_corruption_scores():
     scores = corruption_scores(0.8, torch.tensor([[0.8, 0.6], [0.4, 0.2]]))
     assert scores.mpc == pytest.approx(0.5) and scores.rpc == pytest.approx(0.625)
