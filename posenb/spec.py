@@ -13,6 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from posenb import data, methods, training
 from posenb.errors import UserError
+from posenb.methods.base import LATER
 from posenb.training import Budget
 
 
@@ -39,7 +40,7 @@ class Data:
     test: int | None = 1000
     monitor: int = 300
     unlabelled: int = 0
-    unlabelled_from: str = ""
+    unlabelled_from: str = field(default="", metadata=LATER)
     size: int = 64
     margin: int = 16
     protocol: str = "verdict"
@@ -114,15 +115,13 @@ class Spec:
 
     def describe(self) -> dict[str, Any]:
         """Everything that the run's numbers depend on, as plain JSON values, defaults and versions included."""
-        described, versions = plain(self.data), {"data": data.version(self.data.name)}
+        versions = {"data": data.version(self.data.name)}
         if self.data.unlabelled_from:
             versions["unlabelled"] = data.version(self.data.unlabelled_from)
-        else:
-            del described["unlabelled_from"]  # keys from before there was such a thing stay
         return {
             "method": self.method,
             "options": plain(self.method_options()),
-            "data": described,
+            "data": plain(self.data),
             "network": plain(self.network),
             "budget": plain(self.budget),
             "seed": self.seed,
@@ -168,9 +167,10 @@ def _differences(given: Mapping[str, Any], usual: Mapping[str, Any], outer: str 
 
 
 def plain(value: Any) -> Any:
-    """Dataclasses, mappings and sequences as dicts and lists."""
+    """Dataclasses, mappings and sequences as dicts and lists; a field marked LATER only where it is not the default."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = [(f, getattr(value, f.name)) for f in dataclasses.fields(value)]
+        return {f.name: plain(part) for f, part in fields if not (f.metadata.get("later") and part == f.default)}
     if isinstance(value, Mapping):
         return {str(name): plain(part) for name, part in value.items()}
     return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value

@@ -90,7 +90,7 @@ CLAIMS = (
         "91.7)",
         f"{_MEASURES}:measure_ssl8",
         specs_by=_SPECS,
-        runs=tuple(f"network {number}, {kind}" for number in _LEVELS for kind in ("supervised", "cross")),
+        runs=tuple(f"network {number}, {kind}" for number in _LEVELS for kind in ("supervised", "cross", "mixed")),
         sweep=True,
     ),
 )

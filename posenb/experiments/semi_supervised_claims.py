@@ -195,12 +195,12 @@ def measure_ssl7(profile: str, dataset: str, seed: int, device: str = "auto") ->
 
 
 def measure_ssl8(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
-    """PCK@.2 of dual networks with Joint Cutout whose unlabelled images are another data set's, less that of the
-    supervised run on the same labels; the least over three networks."""
-    names = [f"network {number}, {kind}" for number in (1, 2, 3) for kind in ("supervised", "cross")]
+    """PCK@.2 of dual networks with Joint Cutout whose unlabelled images are another data set's and leave the running
+    statistics alone, less that of the supervised run on the same labels; the least over three networks."""
+    names = [f"network {number}, {kind}" for number in (1, 2, 3) for kind in ("supervised", "cross", "mixed")]
 
     def statistic(mean: Array) -> float:
-        scores = [accuracy.pck(of_run) for of_run in mean]
-        return float(min(cross - alone for alone, cross in zip(scores[::2], scores[1::2], strict=True)))
+        scores = [accuracy.pck(of_run) for of_run in mean]  # of each network three, the last beside the claim
+        return float(min(cross - alone for alone, cross in zip(scores[::3], scores[1::3], strict=True)))
 
     return compare(trained(names, profile, dataset, seed, device), statistic)

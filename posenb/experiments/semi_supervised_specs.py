@@ -148,7 +148,7 @@ def specs(profile: str, dataset: str, seed: int = 0) -> dict[str, Spec]:
 
     ``VARIANTS`` and ``CONTEXT``; 'lambda 3' of the standard method; 'labels 1, supervised' and 'labels 1, same' to 3;
     'cutout 8' and 'magnitude 10' of the dual networks; 'network 1, supervised' and 'network 1, cross' to 3, with the
-    other data set's images.
+    other data set's images, and 'network 1, mixed', where these move the running statistics, too.
 
     Args:
         profile: one of :data:`posenb.profiles.PROFILES`.
@@ -175,5 +175,7 @@ def specs(profile: str, dataset: str, seed: int = 0) -> dict[str, Spec]:
     for number, of_network in enumerate(BACKBONES[profile].values(), 1):
         cross = replace(base, data=elsewhere, network=of_network)
         found[f"network {number}, supervised"] = _variant(cross, profile, VARIANTS["supervised"])
-        found[f"network {number}, cross"] = _variant(cross, profile, VARIANTS["dual+cutout"])
+        for name, statistics in (("cross", "labelled"), ("mixed", "all")):
+            options = {**VARIANTS["dual+cutout"], "statistics": statistics}
+            found[f"network {number}, {name}"] = _variant(cross, profile, options)
     return found

@@ -24,6 +24,10 @@ from posenb.heatmaps import decode
 from posenb.skeletons import Skeleton
 from posenb.training import Step
 
+# metadata of an option that is younger than stored runs: at its default it is left out of a run's description, so that
+# the keys of those runs stay
+LATER: Mapping[str, Any] = {"later": True}
+
 
 @dataclass(frozen=True)
 class Setting:

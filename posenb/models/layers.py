@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 
 def norm(channels: int, kind: str = "batch") -> nn.Module:
@@ -23,6 +27,21 @@ def conv_norm_relu(inside: int, outside: int, stride: int = 1, kind: str = "batc
     return nn.Sequential(
         nn.Conv2d(inside, outside, 3, stride, 1, bias=False), norm(outside, kind), nn.ReLU(inplace=True)
     )
+
+
+@contextmanager
+def running_statistics_kept(networks: Iterable[nn.Module]) -> Iterator[None]:
+    """Batch normalisation of networks in training uses each batch's statistics as ever, but its running statistics,
+    with which it answers in evaluation, stay as they are."""
+    layers = [layer for network in networks for layer in network.modules() if isinstance(layer, _NormBase)]
+    layers = [layer for layer in layers if layer.track_running_stats]
+    try:
+        for layer in layers:
+            layer.track_running_stats = False
+        yield
+    finally:
+        for layer in layers:
+            layer.track_running_stats = True
 
 
 def normalised(images: Tensor) -> Tensor:

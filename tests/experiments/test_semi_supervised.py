@@ -81,6 +81,14 @@ class TestUnlabelledFromElsewhere:
         assert other.key != spec.key and other.describe()["versions"]["unlabelled"] == data.version("hand")
         assert runs.from_description(other.describe()).key == other.key
 
+    def test_the_claims_runs_differ_from_those_beside_it_in_the_statistics_alone(self):
+        found = plan.specs("smoke", "body")
+        ours, beside = found["network 1, cross"], found["network 1, mixed"]
+        assert ours.describe()["options"].pop("statistics") == "labelled"
+        assert "statistics" not in beside.describe()["options"]
+        assert replace(ours, options=beside.options).key == beside.key != ours.key
+        assert runs.from_description(ours.describe()).key == ours.key
+
 
 class TestMeasures:
     def test_responses_have_the_metrics_mean(self):
@@ -156,11 +164,11 @@ class TestStatistics:
         check(judged.measure_ssl7("smoke", "body", 0), -0.15)
 
     def test_ssl8_is_the_least_gain(self, monkeypatch):
-        pairs = {1: (0.5, 0.6), 2: (0.5, 0.52), 3: (0.5, 0.7)}
+        each = {1: (0.5, 0.6, 0.4), 2: (0.5, 0.52, 0.3), 3: (0.5, 0.7, 0.2)}
         scores = {
             f"network {n}, {k}": v
-            for n, two in pairs.items()
-            for k, v in zip(("supervised", "cross"), two, strict=True)
+            for n, three in each.items()
+            for k, v in zip(("supervised", "cross", "mixed"), three, strict=True)
         }
         given_runs(monkeypatch, **scores)
         check(judged.measure_ssl8("smoke", "body", 0), 0.02)

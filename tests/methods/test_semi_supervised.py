@@ -50,6 +50,26 @@ def test_is_registered():
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+def test_unlabelled_images_leave_running_statistics_alone_where_asked(scheme):
+    after = {}
+    for name, options in (("none", {"weight": 0.0}), ("labelled", {"statistics": "labelled"}), ("all", {})):
+        method = make(scheme, **options).train()
+        report = method.train_step(a_step(method), parts())
+        state = {key: value for key, value in method.state_dict().items() if not key.startswith("detector")}
+        buffers = {key: value for key, value in state.items() if "running" in key or "batches" in key}
+        after[name] = buffers, [weight for key, weight in state.items() if key not in buffers], report
+        assert all(layer.track_running_stats for layer in method.modules() if isinstance(layer, torch.nn.BatchNorm2d))
+    equal = {
+        name: all(torch.equal(after[name][0][key], value) for key, value in after["none"][0].items())
+        for name in ("labelled", "all")
+    }
+    assert equal["labelled"] and equal["all"] == (scheme == "supervised")
+    # training itself is the same, to the last bit
+    assert after["labelled"][2] == after["all"][2]
+    assert all(torch.equal(a, b) for a, b in zip(after["labelled"][1], after["all"][1], strict=True))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
 class TestEveryScheme:
     def test_learns_in_a_step_that_follows_from_its_number(self, scheme):
         reports, weights = [], []
@@ -277,6 +297,7 @@ class TestOptions:
         "options, message",
         [
             ({"scheme": "magic"}, "scheme must be one of"),
+            ({"statistics": "some"}, "statistics must be one of all, labelled"),
             ({"weight": -1.0}, "weight must be 0 or more"),
             ({"ratio": 0.0}, "ratio above 0"),
             ({"magnitude": 31}, "magnitude 0 to 30"),

@@ -105,8 +105,8 @@ def test_ideal_gaps():
 
 
 def test_a_gaussian_anywhere_in_its_pixel_has_a_third_of_the_gap():
-    # u off the centre along an axis, the next pixel there is higher: the gap's exponent is (1 - 2u) / 2 sigma^2, and the
-    # larger of two u in [0, 1/2] has a mean of 1/3
+    # u off the centre along an axis, the next pixel there is higher: the gap's exponent is (1 - 2u) / 2 sigma^2, and
+    # the larger of two u in [0, 1/2] has a mean of 1/3
     generator = torch.Generator().manual_seed(0)
     points = 30 + torch.rand(4000, 1, 2, generator=generator, dtype=torch.float64)
     assert peak_gap(gaussian(points, (64, 64), 1, 3.0)) == pytest.approx(1 / 3 / 18, rel=0.04)

@@ -22,6 +22,7 @@ from posenb.methods.heads import reset_heads, without_heads
 from posenb.methods.semi_supervised.detector import NEW_HEAD, CollapseDetector
 from posenb.methods.semi_supervised.options import Options
 from posenb.methods.semi_supervised.unlabelled import Lesson, View, consistency_loss, lesson, open_view
+from posenb.models.layers import running_statistics_kept
 from posenb.training import Step
 
 # 'distill': the image as it is, mirrored, and turned both ways (degrees)
@@ -147,12 +148,14 @@ class SemiSupervised(Method):
             easy = augment.still(len(stored))
         teacher_view, student_view = self.open(stored, easy), self.open(stored, hard)
         losses, responses = [], []
-        for student, teacher in zip(self.students, self.teachers, strict=True):
-            maps = self.teach(step, teacher, stored, teacher_view)
-            taught = self.lesson(maps, stored, teacher_view.drawn, student_view.drawn)
-            images = self.harden(student_view.images, taught, patches, colours)
-            losses.append(consistency_loss(self.maps(step, student, images), taught))
-            responses.append(maps.amax(dim=(-2, -1)).mean())
+        kept = self.students if o.statistics == "labelled" else []
+        with running_statistics_kept(kept):
+            for student, teacher in zip(self.students, self.teachers, strict=True):
+                maps = self.teach(step, teacher, stored, teacher_view)
+                taught = self.lesson(maps, stored, teacher_view.drawn, student_view.drawn)
+                images = self.harden(student_view.images, taught, patches, colours)
+                losses.append(consistency_loss(self.maps(step, student, images), taught))
+                responses.append(maps.amax(dim=(-2, -1)).mean())
         return torch.stack(losses).sum(), torch.stack(responses).mean()
 
     def open(self, stored: Tensor, drawn: augment.Draw) -> View:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from posenb import augment
 from posenb.augment.rand_augment import LARGEST
-from posenb.methods.base import require_positive
+from posenb.methods.base import LATER, require_positive
 
 SCHEMES = {
     "supervised": "labelled images alone",
@@ -16,6 +16,8 @@ SCHEMES = {
     "pseudo": "the network that training starts from gives labels, once and for all (PseudoPose)",
     "distill": "the same, its maps averaged over four views (Radosavovic et al. 2018)",
 }
+
+STATISTICS = ("all", "labelled")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class Options:
         mask: leave out what the teacher's view does not show, and joints that it places outside the student's view. The
             released code teaches the student that nothing is there.
         decay: of the mean teacher's running mean, a step.
+        statistics: which images move the running statistics of batch normalisation, with which a network answers after
+            training: 'all', as in the released code, or 'labelled', where unlabelled ones are of another kind and those
+            to be answered are like the labelled ones.
         sigma: of Gaussian targets, in map pixels.
         lr: learning rate of AdamW.
         weight_decay: of AdamW.
@@ -53,11 +58,14 @@ class Options:
     lr: float = 2e-3
     weight_decay: float = 1e-2
     augmentation: augment.Family = field(default_factory=augment.Family)
+    statistics: str = field(default="all", metadata=LATER)
 
     def __post_init__(self) -> None:
         require_positive(sigma=self.sigma)
         if self.scheme not in SCHEMES:
             raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}, not {self.scheme!r}")
+        if self.statistics not in STATISTICS:
+            raise ValueError(f"statistics must be one of {', '.join(STATISTICS)}, not {self.statistics!r}")
         if self.weight < 0 or self.ratio <= 0:
             raise ValueError(f"weight must be 0 or more and ratio above 0, not {self.weight} and {self.ratio}")
         if self.cutout < 0 or not 0 <= (self.magnitude or 0) <= LARGEST:
