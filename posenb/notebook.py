@@ -90,6 +90,7 @@ def scorecard() -> Markdown:
         if not len(of_paper):
             continue
         stated = of_paper[["claim", "says", "published"]].drop_duplicates().rename(columns={"published": "the paper"})
+        stated["says"] = [_with_statistic(*row) for row in zip(stated["says"], stated["claim"], strict=True)]
         quick = of_paper[of_paper["profile"] == "quick"].set_index("claim")["statistic"].to_dict()
         stated["at quick"] = [quick.get(name, "") for name in stated["claim"]]
         stated["claim"] = [f"[{_unbroken(name)}]({claims.find(name).page})" for name in stated["claim"]]
@@ -103,6 +104,11 @@ def scorecard() -> Markdown:
         else:
             parts.append("None of them was measured at full yet.")
     return Markdown("\n\n".join(parts))
+
+
+def _with_statistic(text: str, identifier: str) -> str:
+    """What a claim says, and folded what is measured for it."""
+    return f"{text} <details><summary>measured</summary>{claims.find(identifier).statistic}</details>"
 
 
 def _unbroken(identifier: str) -> str:

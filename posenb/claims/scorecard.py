@@ -53,7 +53,8 @@ def interval(record: Mapping[str, Any]) -> str:
     if low == high:
         return f"{record['mean']:.2g}"
     decimals = min(max(1 - math.floor(math.log10((high - low) / 2)), 0), 4)
-    mean, low, high = (f"{value:.{decimals}f}" for value in (record["mean"], low, high))
+    digits = f".{decimals}f" if max(-low, high) > 5e-5 else ".1g"  # a theorem's rounding errors
+    mean, low, high = (f"{value:{digits}}" for value in (record["mean"], low, high))
     return f"{mean} [{low},\N{NO-BREAK SPACE}{high}]"
 
 
@@ -80,14 +81,14 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def balance() -> str:
-    """How many claims were measured, and came out how: a line for synthetic people, and one for real ones."""
+    """How many claims were measured, and came out how: a line for synthetic pictures, and one for real ones."""
     table, lines = verdicts(), []
     for name, column in table.items():
         asked = column[column != NOT_ASKED]
         measured = asked[asked != NOT_MEASURED]
         counts = measured.value_counts().reindex(_ORDER).dropna().astype(int)
         found = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-        where = "LSP" if name == "lsp" else f"{name} people"
+        where = "LSP" if name == "lsp" else f"{name} pictures"
         lines.append(f"{where}: {len(measured)} of {len(asked)} claims measured" + f"; {found}" * bool(found))
     return "\n".join(lines)
 

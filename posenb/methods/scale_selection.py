@@ -1,6 +1,7 @@
 """Which of nine boxes fits a person of unknown size (Carreira et al. 2016, section 3): a shallow network chooses.
 
-It sees the largest box and is regressed, by squared error, to 1 for the fitting box and 0 for the others. Asked for
+It sees the largest box and is regressed, by squared error, to 1 for the fitting box and 0 for the others. (The paper
+does not say what it sees; the released code looks through every box, and takes the one of the highest score.) Asked for
 points it answers a standing mean pose of the size that it chose.
 """
 

@@ -81,7 +81,8 @@ def walks(
     titles: Sequence[str] = (),
     width: float = 7.4,
 ) -> Figure:
-    """The way that each joint went, a line a joint, with the pose after ``upto`` steps: one picture an image.
+    """The way that each joint went, a line a joint, with the pose after ``upto`` steps and, in white behind it, the
+    label's: one picture an image.
 
     Args:
         data: N images.
@@ -97,6 +98,9 @@ def walks(
     figure, axes = grid(len(index), len(index), width / len(index))
     for place, (cell, sample) in enumerate(zip(axes, index, strict=True)):
         _pose(cell, data, sample, points[last, sample], torch.ones_like(data.visible[sample]), 0.6, smooth)
+        labels, seen = data.points[sample].numpy() - 0.5, data.visible[sample]
+        limbs = [labels[[a, b]] for a, b in data.skeleton.limbs if seen[a] and seen[b]]
+        cell.add_collection(LineCollection(limbs, colors="w", linewidths=2.2, alpha=0.75, zorder=1))
         ways = points[: last + 1, sample].transpose(0, 1).numpy() - 0.5
         colours = [side_colour(data.skeleton, k) for k in range(len(data.skeleton))]
         cell.add_collection(LineCollection(list(ways), colors=colours, linewidths=0.9, linestyles=":"))
@@ -141,7 +145,9 @@ def drift(curves: Mapping[str, Sequence[float]], trained: int) -> Figure:
             axes.plot(curve, "o", linestyle=style, markersize=3.5, color=colour, label=label)
     axes.axvspan(trained, steps - 1, color=MIDDLE, alpha=0.15, linewidth=0)
     axes.text(trained + 0.1, 0.02, "more steps than trained", fontsize=8, transform=axes.get_xaxis_transform())
-    axes.set(xlabel="correction steps", ylabel="PCK@0.2", xlim=(0, steps - 1), ylim=(0, 1), xticks=range(steps))
+    scores = [score for curve in curves.values() for score in curve]
+    heights = (min(scores) - 0.08, max(scores) + 0.04)  # room for the words below
+    axes.set(xlabel="correction steps", ylabel="PCK@0.2", xlim=(0, steps - 1), ylim=heights, xticks=range(steps))
     figure.legend(loc="outside upper center", ncols=len(curves))
     return figure
 

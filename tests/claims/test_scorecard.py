@@ -61,6 +61,7 @@ def test_synthetic_people_and_real_ones_are_columns(home):
         (-12.4, [-37.0, 12.2], "-12 [-37, 12]"),
         (0.5, [0.499999, 0.500001], "0.5000 [0.5000, 0.5000]"),
         (1e-12, [1e-12, 1e-12], "1e-12"),
+        (1.23e-12, [1.1e-12, 1.4e-12], "1e-12 [1e-12, 1e-12]"),
         (0.25, None, "0.25"),
     ],
 )
@@ -84,7 +85,7 @@ def test_the_balance_counts_what_was_measured(home):
     home("SHR-2", "hand", **of([0.5, 0.0, -0.5]))
     first, second = scorecard.balance().splitlines()
     count = len(claims.CLAIMS)
-    assert first == f"synthetic people: 2 of {count} claims measured; 1 reproduced, 1 inconclusive"
+    assert first == f"synthetic pictures: 2 of {count} claims measured; 1 reproduced, 1 inconclusive"
     asked = sum(not claim.once for claim in claims.CLAIMS.values())
     assert second == f"LSP: 0 of {asked} claims measured"
 
@@ -132,7 +133,7 @@ def test_a_quick_record_stands_beside_what_the_paper_says(home):
     }
     (claims.records_folder() / "SHR-3.hand.quick.json").write_text(json.dumps(quick))
     lines = [line for line in notebook.scorecard().data.splitlines() if claim.page in line and claim.text in line]
-    assert len(lines) == 1 and lines[0].endswith("| 0.25 |")
+    assert len(lines) == 1 and lines[0].endswith("| 0.25 |") and claim.statistic in lines[0]
     # and no row among those that are judged
     assert notebook.scorecard().data.count("| SHR\N{NON-BREAKING HYPHEN}3 |") == 1
     assert {path.name for path in claims.publish()} == {"SHR-3.hand.full.json", "SHR-3.hand.quick.json"}

@@ -34,7 +34,8 @@ def test_walks_draw_the_way_as_far_as_it_went(walk):
     data, points = walk
     for upto in (0, 2):
         figure = plots.walks(data, points, [1, 3], upto, ["a", "b"])
-        ways = figure.axes[1].collections[2].get_segments()
+        labels, ways = (figure.axes[1].collections[k].get_segments() for k in (2, 3))
+        assert len(labels) == len(data.skeleton.limbs)
         assert len(ways) == 14 and len(ways[0]) == upto + 1
         assert np.allclose(np.stack(ways)[:, -1], points[upto, 3] - 0.5)
 
