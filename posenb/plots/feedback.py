@@ -79,7 +79,7 @@ def walks(
     index: Sequence[int],
     upto: int | None = None,
     titles: Sequence[str] = (),
-    width: float = 7.4,
+    width: float = 6.2,
 ) -> Figure:
     """The way that each joint went, a line a joint, with the pose after ``upto`` steps and, in white behind it, the
     label's: one picture an image.
@@ -93,7 +93,7 @@ def walks(
         width: inches; below the default pixels stay square ones, which take a quarter of the room: for films.
     """
     data = data.cropped()
-    smooth = "lanczos" if width >= 7.4 else "nearest"
+    smooth = "lanczos" if width >= 6.2 else "nearest"
     last = len(points) - 1 if upto is None else upto
     figure, axes = grid(len(index), len(index), width / len(index))
     for place, (cell, sample) in enumerate(zip(axes, index, strict=True)):
