@@ -1,9 +1,11 @@
 """Atomic writing, checked reading."""
 
 import json
+from threading import Timer
 
 import pytest
 import torch
+from filelock import FileLock
 
 from posenb import files
 
@@ -46,3 +48,13 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 def test_json_has_no_nan(tmp_path):
     files.save_json({"a": [float("nan"), 1.5], "b": float("inf")}, tmp_path / "x.json")
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": [None, 1.5], "b": None}
+
+
+@pytest.mark.parametrize("moment, said", [(5.0, ""), (0.01, "busy; waiting for it\n")])
+def test_only_who_holds_a_lock_for_long_is_named(tmp_path, monkeypatch, capsys, moment, said):
+    monkeypatch.setattr(files, "_MOMENT", moment)
+    held = FileLock(tmp_path / "a.lock", thread_local=False)
+    held.acquire()
+    Timer(0.4, held.release).start()
+    with files.alone(tmp_path / "a.lock", "busy"):
+        assert capsys.readouterr().err == said
