@@ -1,7 +1,8 @@
 """Atomic writing, checked reading."""
 
 import json
-from threading import Timer
+from threading import Event, Thread
+from time import sleep
 
 import pytest
 import torch
@@ -53,8 +54,16 @@ def test_json_has_no_nan(tmp_path):
 @pytest.mark.parametrize("moment, said", [(5.0, ""), (0.01, "busy; waiting for it\n")])
 def test_only_who_holds_a_lock_for_long_is_named(tmp_path, monkeypatch, capsys, moment, said):
     monkeypatch.setattr(files, "_MOMENT", moment)
-    held = FileLock(tmp_path / "a.lock", thread_local=False)
-    held.acquire()
-    Timer(0.4, held.release).start()
+    taken = Event()
+
+    def hold():
+        with FileLock(tmp_path / "a.lock"):
+            taken.set()
+            sleep(0.4)
+
+    holder = Thread(target=hold)
+    holder.start()
+    assert taken.wait(10)
     with files.alone(tmp_path / "a.lock", "busy"):
         assert capsys.readouterr().err == said
+    holder.join()
