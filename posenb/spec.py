@@ -170,7 +170,7 @@ def plain(value: Any) -> Any:
     """Dataclasses, mappings and sequences as dicts and lists; a field marked LATER only where it is not the default."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = [(f, getattr(value, f.name)) for f in dataclasses.fields(value)]
-        return {f.name: plain(part) for f, part in fields if not (f.metadata.get("later") and part == f.default)}
+        return {f.name: plain(part) for f, part in fields if f.metadata != LATER or part != f.default}
     if isinstance(value, Mapping):
         return {str(name): plain(part) for name, part in value.items()}
     return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value

@@ -38,7 +38,7 @@ class Options:
         decay: of the mean teacher's running mean, a step.
         statistics: which images move the running statistics of batch normalisation, with which a network answers after
             training: 'all', as in the released code, or 'labelled', where unlabelled ones are of another kind and those
-            to be answered are like the labelled ones.
+            to be answered are like the labelled ones. Only a mean teacher answers with them in training, too.
         sigma: of Gaussian targets, in map pixels.
         lr: learning rate of AdamW.
         weight_decay: of AdamW.
