@@ -28,6 +28,7 @@ from posenb.data.dataset import PoseDataset
 from posenb.methods.base import Setting
 from posenb.methods.supervised import Options, Supervised
 from posenb.skeletons import COCO17
+from posenb.step import Budget, Step, order, seeded
 
 SIZES = (64, 256)
 
@@ -147,8 +148,8 @@ def our_input_path(size: int, stride: int = inputs.STRIDE) -> Callable[[], tuple
 
     def work() -> tuple[augment.Sample, Tensor]:
         number = next(numbers)
-        batch = data.batch(training.order(len(data), inputs.BATCH, number, seed=0))
-        drawn = augment.draw(inputs.BATCH, augment.Family(), training.seeded(0, 0, number))
+        batch = data.batch(order(len(data), inputs.BATCH, number, seed=0))
+        drawn = augment.draw(inputs.BATCH, augment.Family(), seeded(0, 0, number))
         sample = augment.apply(batch, drawn, (size, size), data.skeleton)
         side = size // stride
         return sample, heatmaps.gaussian(sample.points, (side, side), stride, inputs.SIGMA)
@@ -183,7 +184,7 @@ class Stamped(Supervised):
         super().__init__(options, setting)
         self.began: list[float] = []
 
-    def train_step(self, step: training.Step, data: Mapping[str, PoseDataset]) -> dict[str, Tensor]:
+    def train_step(self, step: Step, data: Mapping[str, PoseDataset]) -> dict[str, Tensor]:
         self.began.append(now())
         return super().train_step(step, data)
 
@@ -198,7 +199,7 @@ def train(size: int = 64, steps: int = 20) -> Subject:
         def measure(_: float) -> float:
             method = Stamped(Options(), setting)
             fabric = training.make_fabric("bf16-mixed", "cpu")
-            budget = training.Budget(steps=steps, batch=inputs.BATCH, evaluations=1)
+            budget = Budget(steps=steps, batch=inputs.BATCH, evaluations=1)
             # no progress bar between the lines of the table
             with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
                 training.fit(method, {"train": data}, dict, budget, 0, fabric, Path(folder))

@@ -14,7 +14,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from posenb import data, methods, training
 from posenb.errors import UserError
 from posenb.methods.base import LATER
-from posenb.training import Budget
+from posenb.step import Budget
 
 
 @dataclass(frozen=True)

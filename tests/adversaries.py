@@ -11,7 +11,8 @@ from posenb.methods.adversarial_augmentation import AdversarialAugmentation, Adv
 from posenb.methods.adversarial_augmentation.joint import Noise
 from posenb.methods.base import Setting
 from posenb.skeletons import LSP14
-from posenb.training import Budget, Step, make_fabric
+from posenb.step import Budget, Step
+from posenb.training import make_fabric
 from tests.tiny import tiny_method
 
 BATCH = 9

@@ -27,7 +27,6 @@ class Claim:
         text: what is claimed.
         paper: where, and with which figure.
         measured_by: 'package.module:function', called with (profile, dataset, seed, device).
-        margin: for "equally good": the claim is that the statistic lies within +-margin of 0.
         specs_by: 'package.module:function', called with (profile, dataset, seed): all Specs of an experiment by name.
         runs: the names of those that the claim is measured on; none for a theorem, ``EVERY`` for all.
         sweep: whether it needs so many runs that three seeds must do at full.
@@ -40,7 +39,6 @@ class Claim:
     text: str
     paper: str
     measured_by: str
-    margin: float | None = None
     specs_by: str = ""
     runs: tuple[str, ...] = ()
     sweep: bool = False

@@ -43,12 +43,12 @@ class Verdict:
     verdict: str
 
 
-def judge(values: Sequence[float], margin: float | None = None) -> Verdict:
+def judge(values: Sequence[float]) -> Verdict:
     """The verdict on one number a seed.
 
-    Above 0: 'reproduced' where the interval's lower end is above 0, 'not reproduced' where its upper end is below 0.
-    With a ``margin``: 'reproduced' where the whole interval lies within +-margin, 'not reproduced' where none of it
-    does. Else 'inconclusive'; with fewer than three seeds 'not judged'.
+    'Reproduced' where the interval's lower end is above 0, 'not reproduced' where its upper end is below 0, else
+    'inconclusive'; with fewer than three seeds 'not judged'. A claim that two things are equally good is put the same
+    way: its statistic is a margin less their difference.
     """
     mean = float(np.mean(values))
     if len(values) < 3:
@@ -56,14 +56,8 @@ def judge(values: Sequence[float], margin: float | None = None) -> Verdict:
     error = np.std(values, ddof=1) / np.sqrt(len(values))
     half = float(stats.t.ppf(0.975, len(values) - 1) * error)
     low, high = mean - half, mean + half
-    if margin is None:
-        otherwise = NOT_REPRODUCED if high < 0 else INCONCLUSIVE
-        verdict = REPRODUCED if low > 0 else otherwise
-    elif -margin <= low and high <= margin:
-        verdict = REPRODUCED
-    else:
-        verdict = NOT_REPRODUCED if low > margin or high < -margin else INCONCLUSIVE
-    return Verdict(mean, low, high, verdict)
+    otherwise = NOT_REPRODUCED if high < 0 else INCONCLUSIVE
+    return Verdict(mean, low, high, REPRODUCED if low > 0 else otherwise)
 
 
 def bootstrap(measurements: Sequence[Measurement], draws: int = 1000) -> tuple[float, float]:

@@ -51,7 +51,7 @@ def measure(
             if trained.error:
                 raise UserError(f"{trained.spec.title}: {trained.error}")
     measurements = [claim.measure(profile, dataset, seed, device) for seed in seeds]
-    verdict = judge([m.value for m in measurements], claim.margin)
+    verdict = judge([m.value for m in measurements])
     judged = verdict.verdict != NOT_JUDGED
     record = {
         "claim": claim.id,
@@ -96,7 +96,7 @@ def _trained(spec: Spec) -> dict[str, Any]:
 def problem(record: Mapping[str, Any]) -> str:
     """Why a record no longer stands: it was altered, or code, options or statistic changed. Empty where it stands."""
     claim = find(record["claim"])
-    again = judge(record["values"], claim.margin)
+    again = judge(record["values"])
     if record["profile"] != "smoke" and again.verdict != record["verdict"]:
         return f"its values say {again.verdict!r}"
     if abs(again.mean - record["mean"]) > 1e-9 * max(1.0, abs(again.mean)):

@@ -11,6 +11,8 @@ from posenb.metrics import correct
 from posenb.runs import Run
 
 Array = NDArray[np.float64]
+MARGIN = 0.02
+"""What "as good as", "matches" and "at no cost" allow, in PCK: a claim's statistic is this less the difference."""
 
 
 def right(points: Tensor, data: PoseDataset) -> Array:

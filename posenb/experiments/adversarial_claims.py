@@ -17,7 +17,7 @@ from posenb.claims import Measurement
 from posenb.data.dataset import PoseDataset
 from posenb.experiments import adversarial
 from posenb.experiments import adversarial_accuracy as accuracy
-from posenb.experiments.accuracy import pck
+from posenb.experiments.accuracy import MARGIN, pck
 from posenb.experiments.adversarial_specs import HOURGLASSES, components, hourglasses, specs
 from posenb.methods.adversarial_augmentation import Adversaries
 from posenb.runs import Run
@@ -25,8 +25,6 @@ from posenb.spec import Network, Spec
 
 # images on which losses over rotation are measured, nine times each
 IMAGES = {"smoke": 16, "quick": 100, "full": 300, "paper": 300}
-# what "matches" allows: 2 points
-MARGIN = 0.02
 
 
 def trained(names: tuple[str, ...], profile: str, dataset: str, seed: int, device: str) -> dict[str, Run]:

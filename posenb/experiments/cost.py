@@ -21,7 +21,8 @@ from posenb import runs
 from posenb.data.dataset import PoseDataset
 from posenb.methods.base import Method
 from posenb.spec import Spec
-from posenb.training import Step, make_fabric
+from posenb.step import Step
+from posenb.training import make_fabric
 
 # of each data set: enough for a batch
 _IMAGES = 64

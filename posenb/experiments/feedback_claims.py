@@ -19,8 +19,6 @@ from posenb.experiments import accuracy, feedback, scale_selection
 from posenb.experiments.feedback_specs import MEASURED, OURS, SCENE, specs
 
 Array = NDArray[np.float64]
-# what "levels off" and "is enough" allow: 2 points
-MARGIN = 0.02
 TRAINED = 4
 
 
@@ -53,7 +51,7 @@ def measure_ief1(profile: str, dataset: str, seed: int, device: str = "auto") ->
 
     def statistic(mean: Array) -> float:
         gains = np.diff(mean[: TRAINED + 1])
-        return float(min(*gains[:-1], MARGIN - abs(gains[-1])))
+        return float(min(*gains[:-1], accuracy.MARGIN - abs(gains[-1])))
 
     joints = feedback.by_joint(feedback.trajectories(found["ief"], MEASURED), found["ief"].spec.data.load("final"))
     curves: dict[str, Any] = {"pck": images.mean(axis=0).tolist(), "joints": joints}
@@ -173,4 +171,4 @@ def measure_ief7(profile: str, dataset: str, seed: int, device: str = "auto") ->
 
 def _enough(mean: Array) -> float:
     chosen, true, middle = mean
-    return float(min(chosen - middle, MARGIN - (true - chosen)))
+    return float(min(chosen - middle, accuracy.MARGIN - (true - chosen)))

@@ -24,7 +24,7 @@ from posenb.evaluation import predict
 from posenb.heatmaps import gaussian
 from posenb.methods.self_adversarial import SelfAdversarial
 from posenb.metrics import correct, plausibility
-from posenb.training import seeded
+from posenb.step import seeded
 
 Array = NDArray[np.float64]
 

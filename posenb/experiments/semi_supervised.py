@@ -19,7 +19,7 @@ from posenb.methods.semi_supervised import SemiSupervised
 from posenb.metrics import correct
 from posenb.runs import Run
 from posenb.spec import Data
-from posenb.training import seeded
+from posenb.step import seeded
 
 Array = accuracy.Array
 

@@ -23,8 +23,6 @@ from posenb.experiments import semi_supervised_specs as plan
 from posenb.runs import Run
 
 Array = ssl.Array
-# "about equally good": 2 points
-MARGIN = 0.02
 # a run that keeps less than this share of its response has collapsed
 KEPT = 0.5
 
@@ -151,7 +149,7 @@ def measure_ssl5(profile: str, dataset: str, seed: int, device: str = "auto") ->
 
     def statistic(mean: Array) -> float:
         single, one, other = (accuracy.pck(of_run) for of_run in mean)
-        return float(min((one + other) / 2 - single, MARGIN - abs(one - other)))
+        return float(min((one + other) / 2 - single, accuracy.MARGIN - abs(one - other)))
 
     mean = images.mean(axis=0)
     both = {

@@ -15,7 +15,7 @@ from posenb import augment, corruptions
 from posenb.data import SYNTHETIC, synthetic
 from posenb.data.dataset import PoseDataset
 from posenb.methods.base import Method
-from posenb.training import seeded
+from posenb.step import seeded
 
 FRAMES = 7
 _STEP = 0.005  # the share of the way from one pose to the next that a frame makes

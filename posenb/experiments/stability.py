@@ -22,7 +22,7 @@ from posenb.files import load_tensors, save_tensors
 from posenb.methods.base import Method
 from posenb.metrics import correct
 from posenb.metrics import stability as metrics
-from posenb.training import seeded
+from posenb.step import seeded
 
 SEVERITIES = (1, 2, 3, 4, 5)
 REACH = 30  # pixels of a 256-pixel image: the end of AUC's thresholds in the paper, and of RUC's, which it leaves open

@@ -22,7 +22,7 @@ from posenb.augment import center
 from posenb.data.dataset import PoseDataset
 from posenb.heatmaps import decode
 from posenb.skeletons import Skeleton
-from posenb.training import Step
+from posenb.step import Step
 
 # metadata of an option that is younger than stored runs: at its default it is left out of a run's description, so that
 # the keys of those runs stay

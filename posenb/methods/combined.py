@@ -22,7 +22,7 @@ from posenb.methods.heads import reset_heads
 from posenb.methods.semi_supervised import SemiSupervised
 from posenb.methods.semi_supervised.detector import NEW_HEAD
 from posenb.methods.stable_heatmaps import StableAnswers, StableObjective
-from posenb.training import Step
+from posenb.step import Step
 
 # rivals that change the images or the weights of a step, which here belongs to the other method
 _WHOLE_STEP = ("at", "patch_gaussian", "lipschitz")

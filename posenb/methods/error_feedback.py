@@ -18,7 +18,7 @@ from posenb.data.dataset import Batch, PoseDataset
 from posenb.geometry import transform_points
 from posenb.heatmaps import gaussian
 from posenb.methods.base import Method, Setting
-from posenb.training import Step
+from posenb.step import Step
 
 TARGETS, PATHS = ("bounded", "location"), ("fixed", "own")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from posenb.errors import UserError
-from posenb.training import seeded
+from posenb.step import seeded
 
 _HEADS = ("head", "heads")
 

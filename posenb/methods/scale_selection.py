@@ -19,7 +19,7 @@ from posenb.data import scenes
 from posenb.data.dataset import PoseDataset
 from posenb.errors import UserError
 from posenb.methods.base import Method, Setting
-from posenb.training import Step, order
+from posenb.step import Step, order
 
 
 @dataclass(frozen=True)

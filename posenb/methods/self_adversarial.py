@@ -24,7 +24,7 @@ from posenb.losses import heatmap_mse
 from posenb.methods.base import Method, Setting, require_positive
 from posenb.methods.heads import reset_heads, take_over_body
 from posenb.models import discriminator
-from posenb.training import Step
+from posenb.step import Step
 
 
 @dataclass(frozen=True)

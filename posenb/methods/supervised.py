@@ -17,7 +17,7 @@ from posenb.data.dataset import PoseDataset
 from posenb.heatmaps import gaussian
 from posenb.losses import heatmap_mse, soft_cross_entropy
 from posenb.methods.base import Method, Setting, require_positive
-from posenb.training import Step
+from posenb.step import Step
 
 LOSSES = {"mse": heatmap_mse, "soft_cross_entropy": soft_cross_entropy}
 

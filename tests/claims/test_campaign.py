@@ -32,7 +32,7 @@ def measure(profile, dataset, seed, device):
 
 class TestCampaign:
     claim = Claim(
-        "XYZ-1", "01_foundations", "says", "paper", f"{__name__}:measure", None, f"{__name__}:specs", ("one",), True
+        "XYZ-1", "01_foundations", "says", "paper", f"{__name__}:measure", f"{__name__}:specs", ("one",), True
     )
 
     def test_a_sweep_takes_three_seeds(self):

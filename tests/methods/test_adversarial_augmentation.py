@@ -18,7 +18,8 @@ from posenb.methods.adversarial_augmentation import (
     difficulty,
 )
 from posenb.skeletons import LSP14
-from posenb.training import Budget, fit
+from posenb.step import Budget
+from posenb.training import fit
 from tests.adversaries import (
     BATCH,
     FABRIC,

@@ -19,7 +19,8 @@ from posenb.methods.adversarial_augmentation import (
     judging,
 )
 from posenb.skeletons import LSP14
-from posenb.training import Budget, fit
+from posenb.step import Budget
+from posenb.training import fit
 from tests.adversaries import (
     FABRIC,
     SETTING,

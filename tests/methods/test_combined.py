@@ -18,7 +18,7 @@ from posenb.methods.combined import (
 )
 from posenb.methods.semi_supervised.detector import NEW_HEAD
 from posenb.methods.stable_heatmaps import StableHeatmaps
-from posenb.training import Budget, Step, seeded
+from posenb.step import Budget, Step, seeded
 from tests.adversaries import FABRIC, SETTING, a_pair, made, pretraining, sample_of, state, tiny_like
 from tests.tiny import tiny_data
 

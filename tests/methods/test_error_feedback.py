@@ -21,7 +21,8 @@ from posenb.methods.error_feedback import (
     stage,
 )
 from posenb.skeletons import LSP14
-from posenb.training import Budget, Step, make_fabric
+from posenb.step import Budget, Step
+from posenb.training import make_fabric
 from tests.tiny import NETWORK, tiny_data, tiny_method
 
 coordinate = st.floats(-200, 200, width=32)

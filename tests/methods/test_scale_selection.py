@@ -14,7 +14,8 @@ from posenb.methods import find
 from posenb.methods.base import Setting
 from posenb.methods.scale_selection import Options, ScaleSelection
 from posenb.skeletons import MPII16
-from posenb.training import Budget, Step, make_fabric
+from posenb.step import Budget, Step
+from posenb.training import make_fabric
 from tests.tiny import tiny_data
 
 NETWORK = {"widths": (8, 8), "norm": "group"}

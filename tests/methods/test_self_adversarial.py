@@ -12,7 +12,8 @@ from posenb.methods import find
 from posenb.methods.base import Setting
 from posenb.methods.self_adversarial import Options, SelfAdversarial, balance, frozen
 from posenb.skeletons import LSP14
-from posenb.training import Budget, Step, fit, make_fabric
+from posenb.step import Budget, Step
+from posenb.training import fit, make_fabric
 from tests.tiny import NETWORK, tiny_data, tiny_method, tiny_spec
 
 FABRIC = make_fabric("32-true", "cpu")

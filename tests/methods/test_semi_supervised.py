@@ -15,7 +15,8 @@ from posenb.methods.semi_supervised import SCHEMES, Options, SemiSupervised, con
 from posenb.methods.semi_supervised.detector import NEW_HEAD
 from posenb.skeletons import LSP14, MPII16
 from posenb.spec import Budget, Data
-from posenb.training import Step, make_fabric
+from posenb.step import Step
+from posenb.training import make_fabric
 from tests.tiny import NETWORK, tiny_data, tiny_method, tiny_spec
 
 FABRIC = make_fabric("32-true", "cpu")

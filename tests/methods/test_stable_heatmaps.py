@@ -13,7 +13,8 @@ from posenb.methods import find
 from posenb.methods.base import Setting
 from posenb.methods.stable_heatmaps import RIVALS, Options, StableHeatmaps
 from posenb.skeletons import LSP14
-from posenb.training import Budget, Step, make_fabric
+from posenb.step import Budget, Step
+from posenb.training import make_fabric
 from tests.tiny import NETWORK, tiny_data, tiny_method
 
 SWITCHES = [dict(zip(("rcc", "hdhr", "mst"), on, strict=True)) for on in itertools.product((False, True), repeat=3)]

@@ -18,7 +18,7 @@ from posenb.heatmaps import gaussian
 from posenb.losses import heatmap_mse, over_visible, per_image, soft_cross_entropy
 from posenb.methods.base import Method, Setting, require_positive
 from posenb.models import augmenter
-from posenb.training import Step
+from posenb.step import Step
 
 LOSSES = {"mse": heatmap_mse, "soft_cross_entropy": soft_cross_entropy}
 AGENTS = ("asr", "aho")

@@ -32,7 +32,7 @@ from posenb.methods.adversarial_augmentation.adversaries import (
     upside_down,
 )
 from posenb.methods.base import Method, Setting
-from posenb.training import Step
+from posenb.step import Step
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from posenb.methods.adversarial_augmentation.adversaries import (
     upside_down,
 )
 from posenb.methods.base import Setting
-from posenb.training import Step
+from posenb.step import Step
 
 SWEEPS = {"pairs": augment.sweep, "apart": augment.sweep_apart}
 _AT_ONCE = 512  # images of a sweep that pass through the network together

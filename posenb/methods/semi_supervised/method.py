@@ -23,7 +23,7 @@ from posenb.methods.semi_supervised.detector import NEW_HEAD, CollapseDetector
 from posenb.methods.semi_supervised.options import Options
 from posenb.methods.semi_supervised.unlabelled import Lesson, View, consistency_loss, lesson, open_view
 from posenb.models.layers import running_statistics_kept
-from posenb.training import Step
+from posenb.step import Step
 
 # 'distill': the image as it is, mirrored, and turned both ways (degrees)
 TURNS = (0.0, 0.0, 20.0, -20.0)

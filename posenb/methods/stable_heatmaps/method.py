@@ -15,7 +15,7 @@ from posenb.methods.base import Method, Setting
 from posenb.methods.heads import reset_heads, take_over_body
 from posenb.methods.stable_heatmaps.objective import StableObjective
 from posenb.methods.stable_heatmaps.options import Options
-from posenb.training import Step
+from posenb.step import Step
 
 
 class StableAnswers(Method):
