@@ -175,3 +175,8 @@ def correction_field(
     start[:, joint] = places.flatten(0, 1)
     path = method.trajectory(image.expand(side * side, -1, -1, -1), 1, start)
     return places, (path[1] - path[0])[:, joint].view(side, side, 2)
+
+
+def resultant_length(arrows: Tensor) -> float:
+    """How far ``arrows (..., 2)`` point one way: the length of the mean of their unit vectors, 0 to 1."""
+    return torch.nn.functional.normalize(arrows.reshape(-1, 2), dim=-1).mean(dim=0).norm().item()

@@ -21,6 +21,7 @@ from posenb.plots.style import (
     LEFT,
     MIDDLE,
     RIGHT,
+    draw_limbs,
     draw_pose,
     grid,
     house_style,
@@ -98,9 +99,8 @@ def walks(
     figure, axes = grid(len(index), len(index), width / len(index))
     for place, (cell, sample) in enumerate(zip(axes, index, strict=True)):
         _pose(cell, data, sample, points[last, sample], torch.ones_like(data.visible[sample]), 0.6, smooth)
-        labels, seen = data.points[sample].numpy() - 0.5, data.visible[sample]
-        limbs = [labels[[a, b]] for a, b in data.skeleton.limbs if seen[a] and seen[b]]
-        cell.add_collection(LineCollection(limbs, colors="w", linewidths=2.2, alpha=0.75, zorder=1))
+        label: dict[str, Any] = {"colors": "w", "linewidths": 2.2, "alpha": 0.75, "zorder": 1}
+        draw_limbs(cell, data.points[sample], data.visible[sample], data.skeleton, **label)
         ways = points[: last + 1, sample].transpose(0, 1).numpy() - 0.5
         colours = [side_colour(data.skeleton, k) for k in range(len(data.skeleton))]
         cell.add_collection(LineCollection(list(ways), colors=colours, linewidths=0.9, linestyles=":"))

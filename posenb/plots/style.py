@@ -54,13 +54,17 @@ def side_colour(skeleton: Skeleton, joint: int) -> str:
     return LEFT if name.startswith("left") else RIGHT if name.startswith("right") else MIDDLE
 
 
-def draw_pose(axes: Axes, points: Tensor, visible: Tensor, skeleton: Skeleton, width: float, style: str = "-") -> None:
+def draw_limbs(axes: Axes, points: Tensor, visible: Tensor, skeleton: Skeleton, **lines: Any) -> None:
+    """The limbs between visible joints, in their sides' colours unless ``lines`` has others."""
     xy = points.detach().cpu().numpy() - 0.5  # imshow puts pixel centres at integers
     limbs = [(a, b) for a, b in skeleton.limbs if visible[a] and visible[b]]
     colours = [side_colour(skeleton, b if skeleton.joints[a][:4] != "left" else a) for a, b in limbs]
-    axes.add_collection(
-        LineCollection([xy[[a, b]] for a, b in limbs], colors=colours, linewidths=width, linestyles=style)
-    )
+    axes.add_collection(LineCollection([xy[[a, b]] for a, b in limbs], **{"colors": colours} | lines))
+
+
+def draw_pose(axes: Axes, points: Tensor, visible: Tensor, skeleton: Skeleton, width: float, style: str = "-") -> None:
+    draw_limbs(axes, points, visible, skeleton, linewidths=width, linestyles=style)
+    xy = points.detach().cpu().numpy() - 0.5
     shown = [k for k in range(len(skeleton)) if visible[k]]
     axes.scatter(
         xy[shown, 0],

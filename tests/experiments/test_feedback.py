@@ -150,6 +150,14 @@ class TestReadings:
         torch.testing.assert_close(moves[1, 2], (step[1] - step[0])[0, 3], atol=1e-4, rtol=1e-3)
 
 
+    def test_arrows_that_point_one_way(self):
+        parallel = torch.tensor([3.0, 4]) * torch.rand(5, 5, 1)
+        assert feedback.resultant_length(parallel) == pytest.approx(1)
+        inward = torch.cartesian_prod(torch.arange(-2.0, 3), torch.arange(-2.0, 3))
+        assert feedback.resultant_length(inward) == pytest.approx(0, abs=1e-6)
+        assert feedback.resultant_length(torch.eye(2)) == pytest.approx(0.5**0.5)
+
+
 class TestSpecs:
     def test_variants_differ_in_their_options_alone(self):
         found = specs("full", "body", 2)
