@@ -208,12 +208,21 @@ def table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.concat(found, names=["data set", "row"]) if found else pd.DataFrame(columns=[*METRICS, *COSTS])
 
 
-def gains_table(record: Mapping[str, Any]) -> pd.DataFrame:
-    """ALL-1's five gains in words: the method, its control, what it is to raise, and the gain of each seed."""
+def gains_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """ALL-1's five gains in words: the method, its control, what it is to raise, and on each data set the gain of each
+    seed."""
     rows = ROWS | CONTROLS
     titles = {"pck": "PCK@0.2", "ruc": "RUC", "corrupted": "AUC on corrupted pictures", "few": "PCK@0.2, few labels"}
     lines = []
     for name, aims in AIMS.items():
-        seeds = ", ".join(f"{curves['gains'][name]:+.3f}" for curves in record["curves"])
-        lines.append((rows[name].label, rows[CONTROL[name]].label, " and ".join(titles[aim] for aim in aims), seeds))
-    return pd.DataFrame(lines, columns=["method", "the same without it", "is to raise", "gain, a seed each"])
+        words = {
+            "method": rows[name].label,
+            "the same without it": rows[CONTROL[name]].label,
+            "is to raise": " and ".join(titles[aim] for aim in aims),
+        }
+        seeds = {
+            f"gain on {record['dataset']}": ", ".join(f"{curves['gains'][name]:+.3f}" for curves in record["curves"])
+            for record in records
+        }
+        lines.append(words | seeds)
+    return pd.DataFrame(lines)

@@ -154,6 +154,16 @@ def bench_table(**changes):
     return table.assign(flops=1.0, kept=1.0, seconds=2.0)
 
 
+def test_gains_stand_beside_their_controls_a_column_a_data_set():
+    of_seeds = [dict.fromkeys(bench.AIMS, 0.0) | {"stable": gain} for gain in (0.5, -0.25)]
+    records = [{"dataset": name, "curves": [{"gains": gains} for gains in of_seeds]} for name in ("body", "lsp")]
+    table = bench.gains_table(records).set_index("method")
+    row = table.loc[ROWS["stable"].label]
+    assert row["the same without it"] == ROWS["squared"].label
+    assert row["is to raise"] == "RUC and AUC on corrupted pictures"
+    assert row["gain on body"] == row["gain on lsp"] == "+0.500, -0.250" and len(table) == len(bench.AIMS)
+
+
 class TestGuide:
     def test_advises_what_measures_best(self):
         table = bench_table(dual_few=0.6, mst_few=0.58, mst_odd=0.4, stable_odd=0.6)

@@ -149,7 +149,6 @@ class TestReadings:
         step = method.trajectory(image[None], 1, start)
         torch.testing.assert_close(moves[1, 2], (step[1] - step[0])[0, 3], atol=1e-4, rtol=1e-3)
 
-
     def test_arrows_that_point_one_way(self):
         parallel = torch.tensor([3.0, 4]) * torch.rand(5, 5, 1)
         assert feedback.resultant_length(parallel) == pytest.approx(1)
