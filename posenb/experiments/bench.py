@@ -174,19 +174,18 @@ def changes(mean: Array) -> Array:
 
 
 def agreement(means: Array) -> float:
-    """Of means ``(2, len(CARRY), C)`` on two data sets: the cosine between all methods' gains on the one and on the
-    other, a mean over the C columns. 0 where nothing changes on a data set.
+    """Of means ``(2, len(CARRY), C)`` on two data sets: the share of the methods' gains in the C columns that have the
+    same sign on both, less the share of those with opposite signs.
 
-    1 where gains are proportional, -1 where what gains on the one loses on the other.
+    Signs and not sizes: else the one method that changes most would decide for all.
     """
     one, other = (changes(mean) for mean in means)
-    size = np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0)
-    return float(np.mean(np.divide((one * other).sum(axis=0), size, out=np.zeros_like(size), where=size > 0)))
+    return float(np.sign(one * other).mean())
 
 
 def measure_all3(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
-    """The cosine, over all methods, between what each gains over its control on the one data set and on the other; the
-    mean over PCK@.2, AUC, RUC and AUC on corrupted images."""
+    """Of what each method gains over its control in PCK@.2, AUC, RUC and AUC on corrupted images: the share of gains
+    with the same sign on both data sets, less the share of those with opposite signs."""
     sets = (dataset, OTHER[dataset])
     parts = [compared(profile, name, seed, device, CARRY)[..., CARRIED] for name in sets]
     count = min(len(part) for part in parts)

@@ -134,12 +134,17 @@ class TestStatistics:
             assert np.allclose(changed[k], one[CARRY.index(method)] - one[CARRY.index(control)])
         assert bench.agreement(np.stack([one, 10 * one])) == pytest.approx(1)
         assert bench.agreement(np.stack([one, -one])) == pytest.approx(-1)
-        # a data set's own level does not count; where all lose on one and gain on the other nothing carries over
+        # a data set's own level does not count
         assert bench.agreement(np.stack([one, one + 5])) == pytest.approx(1)
         assert bench.agreement(np.stack([one, one * 0])) == 0
+        # where all gain on one and lose on the other nothing carries over, and one large change that does decides nothing
+        rising = [name for name in CONTROL if name not in CONTROL.values()]
         rise = np.zeros((len(CARRY), 1))
-        rise[[CARRY.index(name) for name in CONTROL if name not in CONTROL.values()]] = 1
-        assert bench.agreement(np.stack([rise, -0.1 * rise])) == pytest.approx(-1)
+        rise[[CARRY.index(name) for name in rising]] = 1
+        fall = -0.1 * rise
+        assert bench.agreement(np.stack([rise, fall])) == pytest.approx(-len(rising) / len(CONTROL))
+        rise[CARRY.index("stable")] = fall[CARRY.index("stable")] = 100
+        assert bench.agreement(np.stack([rise, fall])) == pytest.approx((2 - len(rising)) / len(CONTROL))
 
 
 def test_the_table_is_a_mean_over_seeds():
