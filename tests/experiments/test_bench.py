@@ -137,7 +137,7 @@ class TestStatistics:
         # a data set's own level does not count
         assert bench.agreement(np.stack([one, one + 5])) == pytest.approx(1)
         assert bench.agreement(np.stack([one, one * 0])) == 0
-        # where all gain on one and lose on the other nothing carries over, and one large change that does decides nothing
+        # where all gain on one and lose on the other nothing carries over, and one large change decides nothing
         rising = [name for name in CONTROL if name not in CONTROL.values()]
         rise = np.zeros((len(CARRY), 1))
         rise[[CARRY.index(name) for name in rising]] = 1
