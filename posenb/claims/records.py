@@ -51,7 +51,9 @@ def measure(
             if trained.error:
                 raise UserError(f"{trained.spec.title}: {trained.error}")
     measurements = [claim.measure(profile, dataset, seed, device) for seed in seeds]
-    verdict = judge([m.value for m in measurements])
+    parts = [np.atleast_1d(m.parts).tolist() for m in measurements]
+    several = {"parts": parts} if len(parts[0]) > 1 else {}
+    verdict = judge([m.value for m in measurements], several.get("parts"))
     judged = verdict.verdict != NOT_JUDGED
     record = {
         "claim": claim.id,
@@ -60,6 +62,7 @@ def measure(
         "statistic": claim.statistic,
         "seeds": list(seeds),
         "values": [m.value for m in measurements],
+        **several,
         "mean": verdict.mean,
         "interval": [verdict.low, verdict.high] if judged else None,
         "image_interval": list(bootstrap(measurements)),
@@ -96,7 +99,10 @@ def _trained(spec: Spec) -> dict[str, Any]:
 def problem(record: Mapping[str, Any]) -> str:
     """Why a record no longer stands: it was altered, or code, options or statistic changed. Empty where it stands."""
     claim = find(record["claim"])
-    again = judge(record["values"])
+    parts = record.get("parts")
+    again = judge(record["values"], parts)
+    if parts and not np.allclose(np.min(parts, axis=1), record["values"], rtol=0, atol=1e-9):
+        return "its values are not the least of their parts"
     if record["profile"] != "smoke" and again.verdict != record["verdict"]:
         return f"its values say {again.verdict!r}"
     if abs(again.mean - record["mean"]) > 1e-9 * max(1.0, abs(again.mean)):

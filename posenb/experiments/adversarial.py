@@ -71,15 +71,15 @@ def depth(curves: Array) -> Array:
     return (ends - curves[..., curves.shape[-1] // 2]) / curves.mean(axis=-1)
 
 
-def flattening(adversarial: Array, random: Array) -> float:
+def flattening(adversarial: Array, random: Array) -> tuple[float, float]:
     """ADA-2's statistic, from mean curves ``(S, A)`` of two runs over stages that begin with the same one.
 
-    The smaller of two numbers: how much shallower adversarial training ends than it began, and how much shallower it
+    Two numbers: how much shallower adversarial training ends than it began, and how much shallower it
     ends than random training. The paper draws loss *distributions*, so depth is a fraction of the curve's mean: a loss
     that falls everywhere by the same factor is not flatter.
     """
     ours, theirs = depth(adversarial), depth(random)
-    return float(min(ours[0] - ours[-1], theirs[-1] - ours[-1]))
+    return float(ours[0] - ours[-1]), float(theirs[-1] - ours[-1])
 
 
 # ADA-3: the predicted distribution follows the loss distribution

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from posenb import metrics
-from posenb.claims import Measurement
+from posenb.claims import Measurement, Parts
 from posenb.data.dataset import PoseDataset
 from posenb.evaluation import Predictions
 from posenb.experiments import accuracy
@@ -37,23 +37,27 @@ Array = accuracy.Array
 def gain(runs: Mapping[str, Run]) -> Measurement:
     """ADA-8, 9, 11, 12, 13's statistic: PCK@.2 of the first run less the highest of the others, on the same images."""
 
-    def statistic(mean: Array) -> float:
+    def statistic(mean: Array) -> list[float]:
         first, *rest = (accuracy.pck(of_run) for of_run in mean)
-        return first - max(rest)
+        return [first - other for other in rest]
 
     return compared(runs, statistic)
 
 
-def least_component_gain(means: Array) -> float:
-    """From hits of (random, asr, aho, both), ``(4, 2, K)``: the least of asr - random, aho - random,
-    both - asr, both - aho, in PCK@.2."""
+def component_gains(means: Array) -> tuple[float, ...]:
+    """From hits of (random, asr, aho, both), ``(4, 2, K)``: asr - random, aho - random, both - asr, both - aho, in
+    PCK@.2."""
     none, first, second, all_ = (accuracy.pck(of_run) for of_run in means)
-    return min(first - none, second - none, all_ - first, all_ - second)
+    return first - none, second - none, all_ - first, all_ - second
 
 
 def component_gain(runs: Mapping[str, Run]) -> Measurement:
     """ADA-4's statistic, from (random, asr, aho, both) of one network or more: the smallest of the gains of all."""
-    return compared(runs, lambda mean: min(least_component_gain(part) for part in mean.reshape(-1, 4, *mean.shape[1:])))
+
+    def statistic(mean: Array) -> list[float]:
+        return [gain for network in mean.reshape(-1, 4, *mean.shape[1:]) for gain in component_gains(network)]
+
+    return compared(runs, statistic)
 
 
 def hard_joint_gain(runs: Mapping[str, Run]) -> Measurement:
@@ -62,15 +66,15 @@ def hard_joint_gain(runs: Mapping[str, Run]) -> Measurement:
     run = next(iter(runs.values()))
     hard = np.array([joint.endswith(HARD_JOINTS) for joint in run.method.setting.skeleton.joints])
 
-    def statistic(mean: Array) -> float:
+    def statistic(mean: Array) -> tuple[float, float]:
         before, after = mean
         gained, rest = (accuracy.pck(after[:, of]) - accuracy.pck(before[:, of]) for of in (hard, ~hard))
-        return min(gained, gained - rest)
+        return gained, gained - rest
 
     return compared(runs, statistic)
 
 
-def compared(runs: Mapping[str, Run], statistic: Callable[[Array], float]) -> Measurement:
+def compared(runs: Mapping[str, Run], statistic: Callable[[Array], Parts]) -> Measurement:
     """A statistic of hits of several runs; for the figures, their accuracy by part and by threshold."""
     images = np.stack([accuracy.final_hits(run) for run in runs.values()], axis=1)  # (N, runs, 2, K)
     curves = {

@@ -64,7 +64,7 @@ def measure_ada2(profile: str, dataset: str, seed: int, device: str = "auto") ->
     )
 
 
-def _flattening(means: adversarial.Array) -> float:
+def _flattening(means: adversarial.Array) -> tuple[float, float]:
     random, ours = means
     return adversarial.flattening(ours, random)
 
@@ -120,9 +120,9 @@ def measure_ada6(profile: str, dataset: str, seed: int, device: str = "auto") ->
         return Measurement(fewer, np.array([fewer]), float, [], {"weights": weights})
     found = {name: runs.train(spec, device=device) for name, spec in hourglasses(profile, dataset, seed).items()}
 
-    def statistic(mean: adversarial.Array) -> float:
+    def statistic(mean: adversarial.Array) -> tuple[float, float]:
         residual, dense = (pck(of_run) for of_run in mean)
-        return min(fewer, MARGIN - (residual - dense))
+        return fewer, MARGIN - (residual - dense)
 
     compared = accuracy.compared(found, statistic)
     compared.curves["weights"] = weights

@@ -107,16 +107,12 @@ def _rows(mean: Array, names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(mean, list(names), list(METRICS))
 
 
-def least_gain(mean: Array, names: Sequence[str]) -> float:
-    """ALL-1's statistic from means over images ``(rows, M)``."""
-    return min(gains(mean, names).values())
-
-
-def gains(mean: Array, names: Sequence[str]) -> dict[str, float]:
-    """By method, what it gains over its control in what it is to raise (``AIMS``): of two measures the lesser gain."""
+def aimed_gains(mean: Array, names: Sequence[str]) -> dict[str, list[float]]:
+    """ALL-1's statistic from means over images ``(rows, M)``: by method, what it gains over its control in what it is
+    to raise (``AIMS``)."""
     table = _rows(mean, names)
     change = {name: table.loc[name] - table.loc[CONTROL[name]] for name in AIMS}
-    return {name: float(change[name][list(aims)].min(skipna=False)) for name, aims in AIMS.items()}
+    return {name: change[name][list(aims)].tolist() for name, aims in AIMS.items()}
 
 
 def measure_all1(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
@@ -126,27 +122,28 @@ def measure_all1(profile: str, dataset: str, seed: int, device: str = "auto") ->
     names = (*ROWS, *CONTROLS)
     images = compared(profile, dataset, seed, device, names, FEW)
     mean, wanted = images.mean(axis=0), specs(profile, dataset, seed)
+    gains = aimed_gains(mean, names)
     return Measurement(
-        least_gain(mean, names),
+        _each(gains),
         images,
-        lambda mean: least_gain(mean, names),
+        lambda mean: _each(aimed_gains(mean, names)),
         [wanted[name].key for name in (*names, *(f"few, {name}" for name in FEW))],
         {
             "rows": _with_costs(mean[: len(ROWS)], wanted, device).to_dict(orient="index"),
-            "gains": gains(mean, names),
+            "gains": {name: min(of_aims) for name, of_aims in gains.items()},
         },
     )
 
 
-def kept_gains(mean: Array, names: Sequence[str]) -> dict[str, float]:
-    """By combination, the smaller of what it gains: in PCK over MST without its other part, dual networks' with few
+def kept_gains(mean: Array, names: Sequence[str]) -> dict[str, list[float]]:
+    """ALL-2's statistic: by combination, what it gains in PCK over MST without its other part, dual networks' with few
     labels; and in RUC over its other part."""
     table = _rows(mean, names)
     kept = {}
     for both, other in COMBINED.items():
         aim = "few" if other == "dual" else "pck"
         accurate = table.loc[both, aim] - table.loc[CONTROL[both], aim]
-        kept[both] = float(np.minimum(accurate, table.loc[both, "ruc"] - table.loc[other, "ruc"]))
+        kept[both] = [float(accurate), float(table.loc[both, "ruc"] - table.loc[other, "ruc"])]
     return kept
 
 
@@ -159,12 +156,19 @@ def measure_all2(profile: str, dataset: str, seed: int, device: str = "auto") ->
     kept = kept_gains(images.mean(axis=0), PARTS)
     wanted = specs(profile, dataset, seed)
     return Measurement(
-        min(kept.values()),
+        _each(kept),
         images,
-        lambda mean: min(kept_gains(mean, PARTS).values()),
+        lambda mean: _each(kept_gains(mean, PARTS)),
         [wanted[name].key for name in (*PARTS, *(f"few, {name}" for name in few))],
-        {"kept": kept, "rows": _rows(images.mean(axis=0), PARTS).to_dict(orient="index")},
+        {
+            "kept": {name: min(both) for name, both in kept.items()},
+            "rows": _rows(images.mean(axis=0), PARTS).to_dict(orient="index"),
+        },
     )
+
+
+def _each(gains: Mapping[str, Sequence[float]]) -> list[float]:
+    return [gain for of_method in gains.values() for gain in of_method]
 
 
 def changes(mean: Array) -> Array:

@@ -49,9 +49,9 @@ def measure_ief1(profile: str, dataset: str, seed: int, device: str = "auto") ->
     found = trained(["ief"], profile, dataset, seed, device)
     images = over_steps(found["ief"], MEASURED)
 
-    def statistic(mean: Array) -> float:
+    def statistic(mean: Array) -> Array:
         gains = np.diff(mean[: TRAINED + 1])
-        return float(min(*gains[:-1], accuracy.MARGIN - abs(gains[-1])))
+        return np.append(gains[:-1], accuracy.MARGIN - abs(gains[-1]))
 
     joints = feedback.by_joint(feedback.trajectories(found["ief"], MEASURED), found["ief"].spec.data.load("final"))
     curves: dict[str, Any] = {"pck": images.mean(axis=0).tolist(), "joints": joints}
@@ -66,8 +66,8 @@ def measure_ief2(profile: str, dataset: str, seed: int, device: str = "auto") ->
     return Measurement(_best(images.mean(axis=0)), images, _best, _keys(found), {"pck": table})
 
 
-def _best(mean: Array) -> float:
-    return float(mean[0] - max(mean[1:]))
+def _best(mean: Array) -> Array:
+    return mean[0] - mean[1:]
 
 
 def measure_ief3(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
@@ -79,10 +79,10 @@ def measure_ief3(profile: str, dataset: str, seed: int, device: str = "auto") ->
     found = trained(["ief", "no_fpc", *OURS], profile, dataset, seed, device)
     images = np.stack([over_steps(run, MEASURED) for run in found.values()], axis=1)
 
-    def statistic(mean: Array) -> float:
+    def statistic(mean: Array) -> tuple[float, float]:
         with_end, without_end, *_ = mean[:, TRAINED]
         with_far, without_far, *_ = mean[:, MEASURED]
-        return float(min(with_end - without_end, (without_end - without_far) - (with_end - with_far)))
+        return with_end - without_end, (without_end - without_far) - (with_end - with_far)
 
     table = dict(zip(found, images.mean(axis=0).tolist(), strict=True))
     return Measurement(statistic(images.mean(axis=0)), images, statistic, _keys(found), {"pck": table})
@@ -95,11 +95,11 @@ def measure_ief4(profile: str, dataset: str, seed: int, device: str = "auto") ->
     knee = found["ief"].spec.data.load("final").skeleton.index("left_knee")
     images = np.stack([feedback.image_means(final_joints(run), knee) for run in found.values()], axis=1)
     table = dict(zip(found, images.mean(axis=0).tolist(), strict=True))
-    return Measurement(_least_step(images.mean(axis=0)), images, _least_step, _keys(found), {"knee": table})
+    return Measurement(_steps(images.mean(axis=0)), images, _steps, _keys(found), {"knee": table})
 
 
-def _least_step(mean: Array) -> float:
-    return float(np.diff(mean).min())
+def _steps(mean: Array) -> Array:
+    return np.diff(mean)
 
 
 def measure_ief5(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
@@ -144,8 +144,8 @@ def measure_ief6(profile: str, dataset: str, seed: int, device: str = "auto") ->
     ways = [np.where(chosen, way, 0.0) for chosen in groups.values() for way in (first, last)]
     images = np.stack(ways, axis=1).reshape(-1, len(groups), 2)
 
-    def statistic(mean: Array) -> float:
-        return float((1 - mean[:, 1] / mean[:, 0]).min() - 0.5)
+    def statistic(mean: Array) -> Array:
+        return 1 - mean[:, 1] / mean[:, 0] - 0.5
 
     mean = images.mean(axis=0)
     gone = dict(zip(groups, (1 - mean[:, 1] / mean[:, 0]).tolist(), strict=True))
@@ -169,6 +169,6 @@ def measure_ief7(profile: str, dataset: str, seed: int, device: str = "auto") ->
     return Measurement(_enough(images.mean(axis=0)), images, _enough, _keys(found), {"pck": table} | within)
 
 
-def _enough(mean: Array) -> float:
+def _enough(mean: Array) -> tuple[float, float]:
     chosen, true, middle = mean
-    return float(min(chosen - middle, accuracy.MARGIN - (true - chosen)))
+    return chosen - middle, accuracy.MARGIN - (true - chosen)

@@ -90,7 +90,7 @@ def measure_ada1(profile: str, dataset: str, seed: int, device: str = "auto") ->
     run = runs.train(specs(profile, dataset, seed)["random_rotation"], device=device)
     found = curves(run)
     return Measurement(
-        value=bowl_depth(found.losses.mean(axis=1)),
+        parts=bowl_depth(found.losses.mean(axis=1)),
         images=found.losses.transpose(1, 0, 2),
         statistic=bowl_depth,
         runs=[run.spec.key],

@@ -55,7 +55,7 @@ def measure_sat1(profile: str, dataset: str, seed: int, device: str = "auto") ->
     before = float((rows["fake"] - rows["real"]).mean())
     images = np.stack([judged.damaged - judged.real, np.full(len(judged.real), before)], axis=1)
     means = {name: float(getattr(judged, name).mean()) for name in ("real", "generated", "damaged")}
-    return _least(images, found, means | {"before": before})
+    return _parts(images, found, means | {"before": before})
 
 
 def measure_sat2(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
@@ -69,7 +69,7 @@ def measure_sat2(profile: str, dataset: str, seed: int, device: str = "auto") ->
     columns = ["step", "real", "fake", "k", "imbalance"]
     curves = {name: run.history[columns].to_dict("list") for name, run in found.items()}
     gamma = found["sat"].spec.method_options().gamma
-    return _least(images, found, {"gamma": gamma, "imbalance": _pair(fixed, steered), "histories": curves})
+    return _parts(images, found, {"gamma": gamma, "imbalance": _pair(fixed, steered), "histories": curves})
 
 
 def _pair(fixed: pd.DataFrame, steered: pd.DataFrame) -> dict[str, float]:
@@ -84,7 +84,7 @@ def measure_sat3(profile: str, dataset: str, seed: int, device: str = "auto") ->
     both = np.stack([judged.auc(name) for name in DAMAGES], axis=1) - 0.5
     both = both[np.isfinite(both).all(axis=1)]
     answers = judged.auc("answers")
-    return _least(
+    return _parts(
         both, found, dict(zip(DAMAGES, (both.mean(axis=0) + 0.5).tolist(), strict=True)) | {"answers": _mean(answers)}
     )
 
@@ -96,11 +96,11 @@ def measure_sat4(profile: str, dataset: str, seed: int, device: str = "auto") ->
     alone, trained = (poses(run, IMAGES[profile]) for run in found.values())
     images = np.stack([trained.pck - alone.pck, alone.odd - trained.odd, alone.swapped - trained.swapped], axis=1)
     images = images[np.isfinite(images).all(axis=1)]
-    return _least(images, found, {"variants": {"mse": alone.summary(), "sat": trained.summary()}})
+    return _parts(images, found, {"variants": {"mse": alone.summary(), "sat": trained.summary()}})
 
 
-def _least(images: Array, found: dict[str, runs.Run], curves: dict[str, Any]) -> Measurement:
-    return Measurement(float(images.mean(axis=0).min()), images, lambda mean: float(mean.min()), _keys(found), curves)
+def _parts(images: Array, found: dict[str, runs.Run], curves: dict[str, Any]) -> Measurement:
+    return Measurement(images.mean(axis=0), images, lambda mean: mean, _keys(found), curves)
 
 
 def _mean(values: Array) -> float | None:

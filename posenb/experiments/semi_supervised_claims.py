@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from posenb import runs
-from posenb.claims import Measurement
+from posenb.claims import Measurement, Parts
 from posenb.data.dataset import PoseDataset
 from posenb.experiments import accuracy
 from posenb.experiments import semi_supervised as ssl
@@ -39,7 +39,7 @@ def unlabelled(profile: str, dataset: str, labels: int | None = None) -> PoseDat
     return ssl.unlabelled_images(replace(images, train=labels or images.train), plan.IMAGES[profile])
 
 
-def compare(found: dict[str, Run], statistic: Callable[[Array], float]) -> Measurement:
+def compare(found: dict[str, Run], statistic: Callable[[Array], Parts]) -> Measurement:
     """A statistic of the runs' accuracies, from a mean over test images of their hits ``(runs, 2, K)``."""
     images = np.stack([accuracy.final_hits(run) for run in found.values()], axis=1)
     scores = {name: run.metrics["pck"] for name, run in found.items()}
@@ -49,7 +49,7 @@ def compare(found: dict[str, Run], statistic: Callable[[Array], float]) -> Measu
 
 
 def _collapse(
-    found: dict[str, Run], images: PoseDataset, statistic: Callable[[Array, Array], float], start: bool = False
+    found: dict[str, Run], images: PoseDataset, statistic: Callable[[Array, Array], Parts], start: bool = False
 ) -> Measurement:
     """A statistic of responses ``(runs,)`` at the end and accuracies ``(runs,)``; also curves over training.
 
@@ -68,7 +68,7 @@ def _collapse(
     ones = np.ones_like(response)
     rows = np.concatenate([right, np.concatenate([response, ones], axis=2)], axis=3)
 
-    def of_mean(mean: Array) -> float:
+    def of_mean(mean: Array) -> Parts:
         return statistic(mean[:, 0, -1], np.array([accuracy.pck(one[:, :-1]) for one in mean]))
 
     whole = np.array([accuracy.pck(hits.mean(axis=0)) for _, hits in stages])
@@ -88,8 +88,8 @@ def measure_ssl1(profile: str, dataset: str, seed: int, device: str = "auto") ->
     return _collapse(found, unlabelled(profile, dataset), _fallen)
 
 
-def _fallen(response: Array, accuracy: Array) -> float:
-    return float(min(1 - response[1] / response[0], accuracy[0] - accuracy[1]))
+def _fallen(response: Array, accuracy: Array) -> tuple[float, float]:
+    return 1 - response[1] / response[0], accuracy[0] - accuracy[1]
 
 
 def measure_ssl2(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
@@ -98,9 +98,9 @@ def measure_ssl2(profile: str, dataset: str, seed: int, device: str = "auto") ->
     names = ("supervised", *(f"lambda {weight:g}" for weight in plan.LAMBDAS))
     found = trained(names, profile, dataset, seed, device)
 
-    def statistic(response: Array, accuracy: Array) -> float:
+    def statistic(response: Array, accuracy: Array) -> list[float]:
         begun, _, *weighted = response
-        return float(min(weighted[0] - weighted[-1], begun - max(weighted)))
+        return [weighted[0] - weighted[-1], *(begun - one for one in weighted)]
 
     return _collapse(found, unlabelled(profile, dataset), statistic, start=True)
 
@@ -115,14 +115,18 @@ def measure_ssl3(profile: str, dataset: str, seed: int, device: str = "auto") ->
     count = min(len(part.images) for part in parts)
     images = np.stack([part.images[:count] for part in parts], axis=1)
 
-    def statistic(means: Array) -> float:
-        return min(part.statistic(mean) for part, mean in zip(parts, means, strict=True))
+    def statistic(means: Array) -> Array:
+        return np.concatenate([part.statistic(mean) for part, mean in zip(parts, means, strict=True)])
 
     curves: dict[str, Any] = {"labels": list(plan.label_counts(profile, dataset))}
     for field in ("response", "pck"):
         curves[field] = {name: line for part in parts for name, line in part.curves[field].items()}
     return Measurement(
-        min(part.value for part in parts), images, statistic, [key for part in parts for key in part.runs], curves
+        np.concatenate([part.parts for part in parts]),
+        images,
+        statistic,
+        [key for part in parts for key in part.runs],
+        curves,
     )
 
 
@@ -134,9 +138,9 @@ def measure_ssl4(profile: str, dataset: str, seed: int, device: str = "auto") ->
     return _collapse(found, unlabelled(profile, dataset), _kept)
 
 
-def _kept(response: Array, accuracy: Array) -> float:
+def _kept(response: Array, accuracy: Array) -> tuple[float, float, float]:
     alone, ours, standard = accuracy
-    return float(min(ours - alone, ours - standard, response[1] / response[0] - KEPT))
+    return ours - alone, ours - standard, response[1] / response[0] - KEPT
 
 
 def measure_ssl5(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
@@ -147,9 +151,9 @@ def measure_ssl5(profile: str, dataset: str, seed: int, device: str = "auto") ->
     rows = [accuracy.final_hits(found["easy-hard"]), first, second]
     images = np.stack(rows, axis=1)
 
-    def statistic(mean: Array) -> float:
+    def statistic(mean: Array) -> tuple[float, float]:
         single, one, other = (accuracy.pck(of_run) for of_run in mean)
-        return float(min((one + other) / 2 - single, accuracy.MARGIN - abs(one - other)))
+        return (one + other) / 2 - single, accuracy.MARGIN - abs(one - other)
 
     mean = images.mean(axis=0)
     both = {
@@ -166,13 +170,13 @@ def measure_ssl5(profile: str, dataset: str, seed: int, device: str = "auto") ->
     )
 
 
-def above_ends(names: Sequence[str], middle: str) -> Callable[[Array], float]:
-    """Of accuracies in the order of a sweep: one that was named beforehand less the better of the two ends."""
+def above_ends(names: Sequence[str], middle: str) -> Callable[[Array], tuple[float, float]]:
+    """Of accuracies in the order of a sweep: one that was named beforehand less each of the two ends."""
     place = names.index(middle)
 
-    def statistic(mean: Array) -> float:
+    def statistic(mean: Array) -> tuple[float, float]:
         scores = [accuracy.pck(of_run) for of_run in mean]
-        return float(scores[place] - max(scores[0], scores[-1]))
+        return scores[place] - scores[0], scores[place] - scores[-1]
 
     return statistic
 
@@ -197,8 +201,8 @@ def measure_ssl8(profile: str, dataset: str, seed: int, device: str = "auto") ->
     statistics alone, less that of the supervised run on the same labels; the least over three networks."""
     names = [f"network {number}, {kind}" for number in (1, 2, 3) for kind in ("supervised", "cross", "mixed")]
 
-    def statistic(mean: Array) -> float:
+    def statistic(mean: Array) -> list[float]:
         scores = [accuracy.pck(of_run) for of_run in mean]  # of each network three, the last beside the claim
-        return float(min(cross - alone for alone, cross in zip(scores[::3], scores[1::3], strict=True)))
+        return [cross - alone for alone, cross in zip(scores[::3], scores[1::3], strict=True)]
 
     return compare(trained(names, profile, dataset, seed, device), statistic)

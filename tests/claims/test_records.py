@@ -28,6 +28,19 @@ def test_the_rule(values, verdict):
     assert judge(values).verdict == verdict
 
 
+def test_a_least_of_parts_needs_one_part_that_is_refuted():
+    # each part is 0 in the mean, and below 0 in another seed: their least is below 0 in every seed
+    parts = [[-1.0, 0.5, 0.5], [0.5, -1.1, 0.5], [0.5, 0.6, -1.0]]
+    least = [min(row) for row in parts]
+    assert judge(least).verdict == NOT_REPRODUCED and judge(least, parts).verdict == INCONCLUSIVE
+    assert judge(least, parts).high == judge(least).high < 0
+    refuted = [[*row, value] for row, value in zip(parts, (-0.9, -1.0, -0.95), strict=True)]
+    assert judge(least, refuted).verdict == NOT_REPRODUCED
+    # one part alone does not refute where the least, with it, is not below 0 for sure
+    wide = [[-0.1, -9.0], [-0.11, 9.0], [-0.1, 0.0]]
+    assert judge([min(row) for row in wide], wide).verdict == INCONCLUSIVE
+
+
 def test_the_interval_is_students():
     # t(.975, 4) = 2.776; standard deviation of 1..5 is 1.5811
     found = judge([1, 2, 3, 4, 5])
@@ -116,15 +129,27 @@ def one_home(tmp_path_factory):
 
 @pytest.mark.parametrize("identifier", claims.CLAIMS)
 def test_every_claim_can_be_measured(identifier, one_home):
-    """At smoke, with its own function: the record agrees with the schema, and nothing is judged."""
+    """At smoke, with its own function: the record agrees with the schema, is kept, and stands."""
     try:
         found = claims.measure(identifier, "smoke", "body", [0], device="cpu")
     except DataError as error:
         pytest.skip(f"it needs a real data set: {error}")
-    assert found["verdict"] == NOT_JUDGED and found["interval"] is None
     assert found == claims.record(identifier, "body", ["smoke"])
-    assert "not judged" in claims.sentence(found)
     assert claims.problem(found) == ""
+
+
+def test_smoke_is_not_judged_whatever_its_seeds_say(one_home):
+    """A count: the same number above 0 for every seed, which any other profile would call reproduced."""
+    found = claims.measure("ADA-10", "smoke", "body", [0, 1, 2], device="cpu")
+    assert judge(found["values"]).verdict == REPRODUCED and found["verdict"] == NOT_JUDGED
+    assert claims.problem(found) == ""
+
+
+def test_a_record_in_one_line(record):
+    said = "reproduced (1, 95% interval 0.752 to 1.25, over images 0.9 to 1.1; 3 seeds)"
+    assert claims.sentence(record) == said
+    one = {"seeds": [0], "interval": None, "verdict": NOT_JUDGED}
+    assert claims.sentence(record | one) == "not judged (1, over images 0.9 to 1.1; 1 seed)"
 
 
 class TestProblem:

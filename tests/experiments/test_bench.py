@@ -100,20 +100,23 @@ def means(**changes):
     return table.to_numpy()
 
 
+def least(gains):
+    return min(gain for of_method in gains.values() for gain in of_method)
+
+
 class TestStatistics:
     def test_the_least_gain_is_over_each_methods_control_in_its_aim(self):
         good = dict(adversarial_pck=0.6, self_adversarial_pck=0.7, feedback_pck=0.8, dual_few=0.55)
         good |= dict(stable_ruc=0.9, stable_corrupted=0.6)
-        assert bench.least_gain(means(**good), NAMES) == pytest.approx(0.05)
+        assert least(bench.aimed_gains(means(**good), NAMES)) == pytest.approx(0.05)
         # what a method is not made for does not count, nor what supervised training has where it is not the control
-        assert bench.least_gain(means(**good, stable_pck=0.1, supervised_few=0.9), NAMES) == pytest.approx(0.05)
-        assert bench.least_gain(means(**good, labels_few=0.6), NAMES) == pytest.approx(-0.05)
-        assert bench.least_gain(means(**good, direct_pck=0.9), NAMES) == pytest.approx(-0.1)
+        assert least(bench.aimed_gains(means(**good, stable_pck=0.1, supervised_few=0.9), NAMES)) == pytest.approx(0.05)
+        assert least(bench.aimed_gains(means(**good, labels_few=0.6), NAMES)) == pytest.approx(-0.05)
+        assert least(bench.aimed_gains(means(**good, direct_pck=0.9), NAMES)) == pytest.approx(-0.1)
 
     def test_steady_and_wrong_is_no_gain(self):
-        found = bench.gains(means(stable_ruc=1.0, stable_corrupted=0.1), NAMES)
-        assert found["stable"] == pytest.approx(-0.4)
-        assert bench.gains(means(stable_ruc=0.9, stable_corrupted=0.6), NAMES)["stable"] == pytest.approx(0.1)
+        found = bench.aimed_gains(means(stable_ruc=1.0, stable_corrupted=0.1), NAMES)
+        assert found["stable"] == pytest.approx([0.5, -0.4])
 
     def test_a_combination_keeps_both_gains_or_not(self):
         table = pd.DataFrame(0.5, list(PARTS), list(bench.METRICS))
@@ -121,9 +124,9 @@ class TestStatistics:
         table.loc["mst+dual", "pck"] = 0.1  # with many labels, which is not what dual networks are for
         table.loc["mst+adversarial", ["pck", "ruc"]] = 0.7, 0.45
         kept = bench.kept_gains(table.to_numpy(), PARTS)
-        assert kept == pytest.approx({"mst+dual": 0.1, "mst+adversarial": -0.05})
+        assert kept["mst+dual"] == pytest.approx([0.1, 0.3]) and kept["mst+adversarial"] == pytest.approx([0.2, -0.05])
         table.loc["mst+labels", "few"] = 0.65
-        assert bench.kept_gains(table.to_numpy(), PARTS)["mst+dual"] == pytest.approx(-0.05)
+        assert bench.kept_gains(table.to_numpy(), PARTS)["mst+dual"] == pytest.approx([-0.05, 0.3])
 
     def test_agreement_is_of_gains_over_controls(self):
         assert CARRY[: len(CONTROL)] == tuple(CONTROL)
