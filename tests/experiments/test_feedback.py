@@ -1,6 +1,7 @@
 """Trajectories of runs, what is read off them, the chapter's Specs and the claims' statistics."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from posenb import profiles, runs
 from posenb.errors import UserError
 from posenb.experiments import accuracy, feedback, scale_selection
 from posenb.experiments import feedback_claims as claims
-from posenb.experiments.feedback_specs import NAMES, SCENE, VARIANTS, specs
+from posenb.experiments.feedback_specs import NAMES, SCENE, specs
 from posenb.methods import find
 from posenb.skeletons import LSP14, MPII16
 from posenb.spec import Budget, Data, Network, Spec
@@ -207,7 +208,7 @@ def given(monkeypatch):
 
 def check(measurement, value):
     assert measurement.value == pytest.approx(value)
-    assert measurement.statistic(measurement.images.mean(axis=0)) == measurement.value
+    assert np.min(measurement.statistic(measurement.images.mean(axis=0))) == measurement.value
 
 
 class TestStatistics:
@@ -253,10 +254,35 @@ def test_ief5_and_ief6_by_hand(home, monkeypatch):
     found = claims.measure_ief5("smoke", "body", 0)
     check(found, (wrists.sum() / ends.sum()).item())
     assert found.curves["upper_steps"] == 4
-    gone = claims.measure_ief6("smoke", "body", 0)
-    assert gone.value < 0.5 and gone.statistic(gone.images.mean(axis=0)) == gone.value
     path[4:] = data.points.nan_to_num()
-    check(claims.measure_ief6("smoke", "body", 0), 0.5)
+    gone = claims.measure_ief6("smoke", "body", 0)
+    check(gone, 0.5)
+    assert gone.curves["images"] == {"all": 12}, "no group has ten images"
+
+
+@pytest.mark.parametrize(
+    ("cut", "back", "value"),
+    [
+        (9, False, 1 / 36),  # of the turned 2 of 8 pixels are left, of the hidden 68 of 144; nine are too few
+        (10, False, -0.5),
+        (9, True, -3.5),
+    ],
+)
+def test_ief6_is_the_least_over_groups_of_ten(monkeypatch, cut, back, value):
+    data, image = tiny_data(30), torch.arange(30)
+    first = torch.where(image < 12, 8.0, 16.0)
+    last = torch.where(image < 12, 2.0, torch.where(image < 20, 8.0, 16.0))  # nothing is gone for the truncated
+    groups = {"turned": image < 12, "hidden": (image >= 10) & (image < 20), "truncated": image >= 30 - cut}
+    path = data.points + torch.zeros(5, 1, 1, 1)
+    for step, way in {0: last if back else first, 4: first if back else last}.items():
+        path[step, ..., 0] += way[:, None]
+    run = SimpleNamespace(spec=SimpleNamespace(key="ief", data=SimpleNamespace(load=lambda _: data)))
+    monkeypatch.setattr(claims, "trained", lambda names, *_: dict.fromkeys(names, run))
+    monkeypatch.setattr(feedback, "trajectories", lambda run, steps: path[: steps + 1])
+    monkeypatch.setattr(feedback, "hard_groups", lambda _: groups)
+    found = claims.measure_ief6("smoke", "body", 0)
+    check(found, value)
+    assert found.curves["images"] == {"turned": 12, "hidden": 10} | ({"truncated": 10} if cut == 10 else {})
 
 
 class TestScale:
@@ -276,14 +302,10 @@ class TestScale:
             scale_selection.apply(pose, pose, scene)
 
     def test_ief7_wants_the_chosen_boxes_near_the_true_ones_and_above_the_middle(self):
-        assert claims._enough(np.array([0.7, 0.71, 0.5])) == pytest.approx(0.01)
-        assert claims._enough(np.array([0.7, 0.75, 0.5])) == pytest.approx(-0.03)
-        assert claims._enough(np.array([0.7, 0.7, 0.695])) == pytest.approx(0.005)
+        assert claims._enough(np.array([0.7, 0.71, 0.5])) == pytest.approx((0.2, 0.01))
+        assert claims._enough(np.array([0.7, 0.75, 0.5])) == pytest.approx((0.2, -0.03))
+        assert claims._enough(np.array([0.7, 0.7, 0.695])) == pytest.approx((0.005, 0.02))
 
     def test_ief7_is_for_synthetic_people(self):
         with pytest.raises(UserError, match="measure it on 'body'"):
             claims.measure_ief7("smoke", "lsp", 0)
-
-
-def test_the_variants_are_the_papers():
-    assert set(VARIANTS) == {"ief", "direct", "iterative_direct", "no_fpc"}

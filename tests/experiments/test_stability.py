@@ -10,6 +10,7 @@ from torch import nn
 
 from posenb import corruptions, profiles, runs
 from posenb.claims import Measurement
+from posenb.experiments import smoothness
 from posenb.experiments import stability_claims as claims
 from posenb.experiments.stability import Stability, measure, measure_method, off_diagonal
 from posenb.experiments.stability_specs import ARCHITECTURES, NAMES, specs
@@ -140,7 +141,7 @@ def given(monkeypatch):
 
 def check(measurement: Measurement, value: float):
     assert measurement.value == pytest.approx(value)
-    assert measurement.statistic(measurement.images.mean(axis=0)) == measurement.value
+    assert np.min(measurement.statistic(measurement.images.mean(axis=0))) == measurement.value
 
 
 class TestStatistics:
@@ -191,6 +192,50 @@ class TestStatistics:
     def test_shr13(self, given):
         given(base=fake(auc=0.8), hdhr=fake(auc=0.79), hdhr_l1=fake(auc=0.1), hdhr_l2=fake(auc=0.3))
         check(claims.measure_shr13("smoke", "hand", 0), 0.01)
+
+
+class TestSmoothness:
+    """SHR-10 and SHR-11, at smoke on two pictures or videos, by what is given for either run."""
+
+    @pytest.fixture(autouse=True)
+    def runs_by_name(self, monkeypatch):
+        data = tiny_data(4)
+        visible = data.visible.clone()
+        visible[0] = False
+        data = dataclasses.replace(data, visible=visible)
+
+        def run(name, **_):
+            source = SimpleNamespace(name="hand", load=lambda _: data)
+            return SimpleNamespace(spec=SimpleNamespace(key=name, data=source), method=name)
+
+        monkeypatch.setattr(claims, "specs", lambda *_: {name: name for name in NAMES})
+        monkeypatch.setattr(runs, "train", run)
+
+    def judge(self, measure, base, together, value):
+        found = measure("smoke", "hand", 0)
+        check(found, value)
+        assert found.runs == ["base", "all"] and found.images.shape == (2, 2)
+        assert found.curves == pytest.approx({"base": base, "all": together})
+
+    @pytest.mark.parametrize(("together", "value"), [((0.6, 0.9), 0.5), ((3.0, 1.5), -0.5)])
+    def test_shr10(self, monkeypatch, together, value):
+        heights = {"base": (1.0, 2.0), "all": together}
+
+        def surface(method, data):
+            assert len(data) == 2 and data.visible.any(dim=1).all()
+            steps = np.zeros((2, 5, 5))
+            steps[:, 2:] = np.array(heights[method])[:, None, None]  # a step of 1 has a roughness of a third
+            return steps
+
+        monkeypatch.setattr(smoothness, "surface", surface)
+        self.judge(claims.measure_shr10, 1.5 / 3, np.mean(together) / 3, value)
+
+    @pytest.mark.parametrize(("together", "value"), [((1.0, 1.4), 0.6), ((4.5, 3.0), -0.25)])
+    def test_shr11(self, monkeypatch, together, value):
+        moved = {"base": (4.0, 2.0), "all": together}
+        monkeypatch.setattr(smoothness, "frames", lambda data, name, video: (name, video))
+        monkeypatch.setattr(smoothness, "jitter", lambda method, video: (None, moved[method][video[1]]))
+        self.judge(claims.measure_shr11, 3.0, np.mean(together), value)
 
 
 def test_theory_claims_hold():
