@@ -15,7 +15,7 @@ from posenb.heatmaps import multi_label
 
 
 def heatmap_mse(pred: Tensor, target: Tensor, visible: Tensor) -> Tensor:
-    """Mean squared error between heatmaps, the loss of all five papers' pose networks.
+    """Mean squared error between heatmaps, the usual loss of pose networks.
 
     Args:
         pred, target: ``(B, K, H, W)``.

@@ -163,10 +163,11 @@ def limit_lipschitz(network: nn.Module, bound: float) -> None:
     """
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-            matrix = layer.weight.flatten(1).double()
+            weight = layer.weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else layer.weight
+            matrix = weight.flatten(1).double()
             gram = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
             gain = torch.linalg.eigvalsh(gram)[-1].clamp(min=0).sqrt().to(layer.weight.dtype)
             layer.weight.mul_((bound / gain).clamp(max=1))
-        elif isinstance(layer, nn.BatchNorm2d) and layer.running_var is not None:
+        elif isinstance(layer, (nn.BatchNorm2d, nn.SyncBatchNorm)) and layer.running_var is not None:
             gain = layer.weight.abs() / (layer.running_var + layer.eps).sqrt()
             layer.weight.mul_((bound / gain.clamp(min=1e-12)).clamp(max=1))

@@ -111,7 +111,7 @@ class Spec:
         Raises:
             UserError: for an option that the method does not have, or a value that it refuses.
         """
-        return build(methods.find(self.method).options_type, self.options, f"method {self.method!r}")
+        return build(methods.find(self.method).options_type(), self.options, f"method {self.method!r}")
 
     def describe(self) -> dict[str, Any]:
         """Everything that the run's numbers depend on, as plain JSON values, defaults and versions included."""
@@ -146,7 +146,7 @@ class Spec:
         """
         usual: Any = {}
         with suppress(UserError):
-            usual = plain(methods.find(self.method).options_type())
+            usual = plain(dataclasses.asdict(methods.find(self.method).options_type()))
         return _differences(plain(self.options), usual)
 
     @property
@@ -176,30 +176,29 @@ def plain(value: Any) -> Any:
     return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
-def build(kind: Any, values: Mapping[str, Any], what: str) -> Any:
-    """A dataclass from some of its fields; nested ones may be mappings.
+def build(usual: Any, values: Mapping[str, Any], what: str) -> Any:
+    """A dataclass with some of its fields changed; nested ones may be mappings of what changes in them.
 
     Raises:
         UserError: for an unknown field or a refused value; the message names what is known.
     """
-    known = {f.name: f for f in dataclasses.fields(kind)}
+    known = [f.name for f in dataclasses.fields(usual)]
     if unknown := set(values) - set(known):
         raise UserError(f"{what} has no option {', '.join(sorted(unknown))}; it has {', '.join(known)}")
     try:
-        default = kind()
         whole = {
-            name: build(type(getattr(default, name)), value, f"{what}, {name}")
-            if isinstance(value, Mapping) and dataclasses.is_dataclass(getattr(default, name))
+            name: build(getattr(usual, name), value, f"{what}, {name}")
+            if isinstance(value, Mapping) and dataclasses.is_dataclass(getattr(usual, name))
             else value
             for name, value in values.items()
         }
-        hints = get_type_hints(kind)
+        hints = get_type_hints(type(usual))
         for name, value in whole.items():
             if not _fits(value, hints[name]):
-                usual = getattr(default, name)
-                like = "true or false" if isinstance(usual, bool) else f"something like {usual!r}"
+                default = getattr(usual, name)
+                like = "true or false" if isinstance(default, bool) else f"something like {default!r}"
                 raise ValueError(f"{name} must be {like}, not {value!r}")
-        return kind(**whole)
+        return replace(usual, **whole)
     except (ValueError, TypeError) as error:
         raise UserError(f"{what}: {error}") from None
 
@@ -212,6 +211,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, (int, hint)) and not isinstance(value, bool)
     if hint in (bool, str) or dataclasses.is_dataclass(hint):
         return isinstance(value, hint)
+    if get_origin(hint) is Mapping:
+        return isinstance(value, Mapping)
     return value is None if hint is type(None) else True
 
 

@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 
 from posenb.augment import Draw, Family, draw
 from posenb.data.dataset import Batch, PoseDataset
+from posenb.errors import UserError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -56,7 +57,7 @@ class Budget:
 
 
 def seeded(*numbers: int) -> Generator:
-    """A generator for this tuple of numbers; other tuples give unrelated streams."""
+    """A generator for this tuple of numbers; other tuples give unrelated streams, but for zeros at their end."""
     state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
     return Generator().manual_seed(int(state) >> 1)
 
@@ -95,7 +96,13 @@ class Step:
         return seeded(self.seed, 2, self.number, self.fabric.global_rank)
 
     def share(self, count: int) -> slice:
-        """This process's part of ``count`` samples."""
+        """This process's part of ``count`` samples.
+
+        Raises:
+            UserError: where they do not divide among the processes.
+        """
+        if count % self.fabric.world_size:
+            raise UserError(f"{count} samples a step do not divide among {self.fabric.world_size} processes")
         part = count // self.fabric.world_size
         return slice(self.fabric.global_rank * part, (self.fabric.global_rank + 1) * part)
 

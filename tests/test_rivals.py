@@ -144,6 +144,19 @@ class TestLipschitz:
         assert network[1].weight[3].item() == pytest.approx(4.0, rel=1e-4)  # 4 / sqrt(4) = 2
         assert torch.equal(network[2].weight, small)
 
+    def test_transposed_and_synchronised_layers_are_limited_alike(self):
+        with torch.random.fork_rng([]):
+            torch.default_generator.manual_seed(0)
+            up = nn.ConvTranspose2d(8, 4, 4, bias=False)
+        norm = nn.SyncBatchNorm(3)
+        with torch.no_grad():
+            up.weight.mul_(50)
+            norm.weight.fill_(50.0)
+        rivals.limit_lipschitz(nn.Sequential(up, norm), 2.0)
+        outputs_by_all_else = up.weight.transpose(0, 1).flatten(1)
+        assert torch.linalg.matrix_norm(outputs_by_all_else, 2).item() == pytest.approx(2.0, rel=1e-4)
+        assert norm.weight.tolist() == pytest.approx([2.0] * 3, rel=1e-4)
+
     def test_a_network_without_weight_is_no_trouble(self):
         network = self.network()
         with torch.no_grad():

@@ -59,6 +59,26 @@ def test_spelling_out_a_default_gives_the_same_key():
     assert Spec(options={"loss": "mse"}).key == Spec().key
 
 
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("semi_supervised", {"hard": {"flip": 0}}),
+        ("stable_semi_supervised", {"stable": {"hdhr": True}}),
+        ("error_feedback", {"augmentation": {"flip": 0}}),
+    ],
+)
+def test_an_option_inside_of_another_leaves_its_neighbours_as_they_are_by_default(method, options):
+    usual, spec = Spec(method=method).method_options(), Spec(method=method, options=options)
+    ((outer, inner),), found = options.items(), spec.method_options()
+    assert found == dataclasses.replace(usual, **{outer: dataclasses.replace(getattr(usual, outer), **inner)})
+    assert found != usual
+    # what a command line would be told gives the same run
+    (line,) = dataclasses.replace(spec, options=dataclasses.asdict(found)).unusual_options()
+    name, _, value = line.partition("=")
+    again = {outer: {name.removeprefix(f"{outer}."): json.loads(value)}}
+    assert dataclasses.replace(spec, options=again).key == spec.key
+
+
 def test_a_spec_survives_its_description():
     spec = dataclasses.replace(tiny_spec(), start=(tiny_spec(seed=4),))
     assert from_description(json.loads(json.dumps(spec.describe()))).key == spec.key
@@ -77,6 +97,7 @@ def test_a_spec_survives_its_description():
         (Spec(options={"lr": True}), "lr must be something like"),
         (Spec(options={"lr": -1}), "Invalid learning rate"),
         (Spec(options={"augmentation": 3}), "augmentation must be something like"),
+        (Spec("self_adversarial", {"discriminator_options": "abc"}), "discriminator_options must be something like"),
         (Spec(options={"augmentation": {"flip": 7}}), r"flip must lie in \[0, 1\], not 7"),
         (Spec(options={"augmentation": {"rotation": -5.0}}), "rotation must be 0 or more"),
         (Spec(options={"sigma": 0.0}), "sigma must be above 0, not 0"),

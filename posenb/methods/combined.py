@@ -56,7 +56,7 @@ class StableSemiSupervisedOptions(semi_supervised.Options):
 
 class StableSemiSupervised(StableAnswers, SemiSupervised):
     """Students and teachers with stable heatmaps: labels are learned by the objective, copies of labelled images
-    included; what a teacher says is its answer, by squared error as before."""
+    included; what a teacher says is its answer, with a peak of about 1, by squared error as before."""
 
     options_type = StableSemiSupervisedOptions
 
@@ -73,7 +73,8 @@ class StableSemiSupervised(StableAnswers, SemiSupervised):
             self.teacher.load_state_dict(self.network.state_dict())
 
     def start_from(self, sources: Sequence[Method]) -> None:
-        """As semi-supervised training does; the head of a run whose maps were of another kind is begun anew."""
+        """As semi-supervised training does; only the head of a run with stable heatmaps in semi-supervised training is
+        kept."""
         super().start_from(sources)
         if not isinstance(sources[0], StableAnswers):
             self._reset()
@@ -89,8 +90,9 @@ class StableSemiSupervised(StableAnswers, SemiSupervised):
         return self.objective.learn(stacks, sample, step.progress)[0]
 
     def maps(self, step: Step, network: nn.Module, images: Tensor) -> list[Tensor]:
+        # as maximum stability compares them: the squares of a softmax's probabilities would weigh nothing
         stacks = self.objective.enlarge(step.forward(network, images))
-        return [self.objective.answer(stack) for stack in stacks]
+        return [self.objective.peaked(self.objective.read(stack, self.objective.options.rcc)) for stack in stacks]
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,9 @@ class StableAdversarialAugmentation(StableAnswers, AdversarialAugmentation):
 
     def difficulty(self, maps: Sequence[Tensor], sample: augment.Sample) -> Tensor:
         return self.objective.difficulty(self.objective.enlarge(list(maps)), sample)
+
+    def correct(self, maps: Sequence[Tensor], sample: augment.Sample) -> Tensor:
+        return super().correct([self.objective.answer(self.objective.enlarge([maps[-1]])[0])], sample)
 
     def learn(self, step: Step, view: View) -> tuple[Tensor, dict[str, Tensor]]:
         images = _with_copies(self.objective, view.sample.images, step)

@@ -15,6 +15,7 @@ from torch.optim import AdamW, Optimizer
 
 from posenb import augment, models
 from posenb.data.dataset import Batch, PoseDataset
+from posenb.errors import UserError
 from posenb.geometry import transform_points
 from posenb.heatmaps import gaussian
 from posenb.methods.base import Method, Setting
@@ -163,13 +164,18 @@ class ErrorFeedback(Method):
         self.mean_pose.copy_(torch.where(known, median, self.mean_pose.cpu()))
 
     def start_from(self, sources: Sequence[Method]) -> None:
-        """Take over what fits of the first source: from a pose network 'small' its encoder."""
+        """Take over what fits of the first source: from a pose network 'small' its encoder.
+
+        Raises:
+            UserError: where nothing fits.
+        """
         own, learned = self.network.state_dict(), sources[0].network.state_dict()
-        for name, weight in own.items():
-            if name in learned and learned[name].shape == weight.shape:
-                own[name] = learned[name]
-            elif name == "stem.0.weight" and name in learned:
-                own[name][:, :3] = learned[name]
+        fits = [name for name, weight in own.items() if name in learned and learned[name].shape == weight.shape]
+        own |= {name: learned[name] for name in fits}
+        if "stem.0.weight" in learned and "stem.0.weight" in own and "stem.0.weight" not in fits:
+            own["stem.0.weight"][:, :3] = learned["stem.0.weight"]
+        elif not fits:
+            raise UserError("error feedback can take over nothing of this start: give a run with the network 'small'")
         self.network.load_state_dict(own)
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -194,7 +200,8 @@ class ErrorFeedback(Method):
         else:
             current = self.own_path(step, sample.images, start, marker, taken)
         answer = step.forward(self.network, self.stack(sample.images, current, marker))
-        loss = self.loss(answer, target, current, sample.visible)
+        labelled = step.mean(sample.visible[:, self.modelled].sum().float())
+        loss = self.loss(answer, target, current, sample.visible, labelled)
         step.update("network", loss)
         trained_steps = torch.tensor(float(trained), device=loss.device)
         return {"loss": loss.detach(), "trained_steps": trained_steps}
@@ -224,11 +231,13 @@ class ErrorFeedback(Method):
             way = bounded_correction(way, torch.zeros_like(way), self.length)
         return way / self.length
 
-    def loss(self, answer: Tensor, points: Tensor, current: Tensor, visible: Tensor) -> Tensor:
-        """Mean over labelled joints of the squared distance between correction and target, in units of L squared."""
+    def loss(self, answer: Tensor, points: Tensor, current: Tensor, visible: Tensor, count: Tensor) -> Tensor:
+        """Mean over labelled joints of the squared distance between correction and target, in units of L squared.
+
+        ``count`` is how many they are, a mean over the processes: so several learn what one would.
+        """
         distance = (answer - self.target(points, current)).square().sum(dim=-1)
-        labelled = visible[:, self.modelled]
-        return (distance * labelled).sum() / labelled.sum().clamp(min=1)
+        return (distance * visible[:, self.modelled]).sum() / count.clamp(min=1)
 
     def stack(self, images: Tensor, points: Tensor, marker: Tensor, out: Tensor | None = None) -> Tensor:
         """I + g(y): images ``(B, 3, H, W)`` over the modelled joints' and the marking point's maps in [-.5, .5].

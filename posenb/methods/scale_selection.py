@@ -27,7 +27,7 @@ class Options:
     """Attributes:
     lr: learning rate of AdamW.
     weight_decay: of AdamW.
-    augmentation: what is drawn at random; it must neither scale nor turn, or the label would be wrong.
+    augmentation: what is drawn at random; it must not scale, or the label would be wrong.
     """
 
     lr: float = 2e-3

@@ -9,6 +9,7 @@ from torch.optim import SGD
 from torch.testing import assert_close
 
 from posenb import augment
+from posenb.heatmaps import gaussian
 from posenb.methods import adversarial_augmentation, find, stable_heatmaps
 from posenb.methods.combined import (
     StableAdversarialAugmentation,
@@ -46,6 +47,17 @@ def a_step(method, number=1, batch=6):
 
 def parts(unlabelled=None):
     return {"train": tiny_data(12, size=40), "unlabelled": unlabelled or tiny_data(12, size=40, seed=1)}
+
+
+class Given(torch.nn.Module):
+    """A network that answers these maps."""
+
+    def __init__(self, maps):
+        super().__init__()
+        self.maps = maps
+
+    def forward(self, images):
+        return [self.maps]
 
 
 def test_are_registered():
@@ -143,6 +155,14 @@ class TestSemiSupervised:
         further.start_from([method, method])
         assert torch.equal(further.network.head.weight, method.network.head.weight)
         assert (method.detector.start, further.detector.start) == (NEW_HEAD, 1)
+
+    @pytest.mark.parametrize("options", [{"mst": True}, {"mst": True, "hdhr": True}, {"rcc": True}])
+    def test_what_is_taught_has_peaks_of_about_one(self, options):
+        """Whatever the maps mean: the squares of a softmax's probabilities would weigh nothing beside labels."""
+        method = semi(stable(**options), "consistency")
+        raw = gaussian(torch.full((1, 14, 2), 16.0), method.setting.size, 1, 3.0)
+        maps = method.maps(a_step(method), Given(raw), torch.rand(1, 3, *method.setting.size))[0]
+        assert maps.amax(dim=(-2, -1)).flatten().tolist() == pytest.approx([1.0] * 14, abs=0.1)
 
     def test_a_mean_teacher_starts_as_its_student(self):
         method = semi(scheme="mean_teacher")

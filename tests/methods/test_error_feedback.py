@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch.optim import SGD
 
 from posenb import augment
+from posenb.errors import UserError
 from posenb.heatmaps import gaussian
 from posenb.methods import find
 from posenb.methods.base import Setting
@@ -134,9 +135,21 @@ class TestMasking:
         method = make()
         answer = torch.randn(2, 14, 2, requires_grad=True)
         points, hidden = torch.rand(2, 14, 2), torch.zeros(2, 14, dtype=torch.bool)
-        loss = method.loss(answer, points, torch.zeros(2, 14, 2), hidden)
+        loss = method.loss(answer, points, torch.zeros(2, 14, 2), hidden, hidden.sum())
         loss.backward()
         assert loss == 0 and not answer.grad.any()
+
+    def test_processes_learn_together_what_one_would(self):
+        method = make()
+        answer, points, current = torch.rand(3, 4, 14, 2)
+        visible = torch.ones(4, 14, dtype=torch.bool)
+        visible[:2, 1:] = False
+        whole = method.loss(answer, points, current, visible, visible.sum())
+        shares = [
+            method.loss(answer[part], points[part], current[part], visible[part], visible.sum() / 2)
+            for part in (slice(0, 2), slice(2, 4))
+        ]
+        torch.testing.assert_close(torch.stack(shares).mean(), whole)
 
     def test_joints_outside_of_the_view_keep_their_labels(self):
         data = tiny_data(4)
@@ -252,6 +265,10 @@ def test_takes_over_the_encoder_of_a_pose_network():
     again.start_from([method])
     learned = method.network.state_dict()
     assert all(torch.equal(value, learned[name]) for name, value in again.network.state_dict().items())
+    stranger = tiny_method()
+    stranger.network = torch.nn.Linear(2, 2)
+    with pytest.raises(UserError, match="can take over nothing of this start"):
+        make().start_from([stranger])
 
 
 @pytest.mark.parametrize(

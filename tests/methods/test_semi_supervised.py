@@ -194,6 +194,18 @@ class TestTeachers:
         assert torch.equal(method.teacher.stem[0].weight, source.network.stem[0].weight)
 
     @pytest.mark.parametrize("scheme", ["pseudo", "distill"])
+    def test_a_frozen_teacher_is_a_run_that_has_learned_its_kind_of_maps(self, scheme):
+        here = Setting(LSP14, (32, 32), "small", NETWORK)
+        method = make(scheme, setting=here)
+        for refused in (lambda: method.prepare(parts()), lambda: method.start_from([tiny_method()])):
+            with pytest.raises(UserError, match="with scheme=supervised first, and give that as start"):
+                refused()
+        source = make("supervised", setting=here)
+        method.start_from([source])
+        method.prepare(parts())
+        assert torch.equal(method.teacher.head.weight, source.network.head.weight)
+
+    @pytest.mark.parametrize("scheme", ["pseudo", "distill"])
     def test_a_frozen_teacher_stays(self, scheme):
         method = make(scheme).train()
         before = copy_of(method.teacher)

@@ -203,6 +203,9 @@ def test_any_network_starts_with_maps_near_zero(network, options):
         ({"rival": "luck"}, "rival must be one of"),
         ({"rival": "at", "rcc": True}, "stands on the baseline"),
         ({"hdhr_loss": "l3"}, "hdhr_loss must be"),
+        ({"hdhr_loss": "l1"}, "is about highly differentiated heatmaps: set hdhr=true"),
+        ({"hdhr": True, "alpha": 1.0}, "alpha must lie between 0 and 1"),
+        ({"hdhr": True, "threshold": -1}, "threshold must be 0 or more"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, message):

@@ -48,6 +48,7 @@ class SemiSupervised(Method):
         self.network = setting.create_network()
         self.detector = CollapseDetector()
         self.answering = 0  # which student answers
+        self.started = False  # from runs of this method, whose heads say something
         if options.scheme == "dual":
             self.other = setting.create_network(1)
         elif options.scheme == "mean_teacher" or options.frozen_teacher:
@@ -74,10 +75,14 @@ class SemiSupervised(Method):
         """Students take over the sources' networks in turn; a teacher of its own starts as its student does.
 
         Raises:
-            UserError: where 'dual' gets one source: two equal networks have nothing to teach each other.
+            UserError: where 'dual' gets one source: two equal networks have nothing to teach each other. Where a
+                teacher that stays as it is would get a new head, and teach for ever what that says.
         """
         if len(sources) < len(self.students):
             raise UserError("scheme 'dual' starts from two runs, of other initial weights: give two in `start`")
+        self.started = all(isinstance(source, SemiSupervised) for source in sources)
+        if self.options.frozen_teacher:
+            self._require_start()
         for number, (student, source) in enumerate(zip(self.students, sources, strict=False)):
             learned = source.network.state_dict()
             if not isinstance(source, SemiSupervised):
@@ -86,11 +91,20 @@ class SemiSupervised(Method):
                     # what a new head says would be taught; near 0 it says nothing
                     reset_heads(student, self.setting.seed * 1000 + number)
             student.load_state_dict(student.state_dict() | learned)
-        self.detector.start = 1 if all(isinstance(source, SemiSupervised) for source in sources) else NEW_HEAD
+        self.detector.start = 1 if self.started else NEW_HEAD
         if hasattr(self, "teacher"):
             self.teacher.load_state_dict(self.network.state_dict())
 
+    def _require_start(self) -> None:
+        if not self.started:
+            raise UserError(
+                f"scheme {self.options.scheme!r} is taught by the run that it starts from: train a semi_supervised run "
+                "with scheme=supervised first, and give that as start"
+            )
+
     def prepare(self, data: Mapping[str, PoseDataset]) -> None:
+        if self.options.frozen_teacher:
+            self._require_start()
         if self.teaches and "unlabelled" not in data:
             raise UserError(f"scheme {self.options.scheme!r} needs unlabelled images: set the data's `unlabelled`")
 

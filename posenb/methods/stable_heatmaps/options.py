@@ -59,6 +59,12 @@ class Options:
             raise ValueError(f"rival must be one of {', '.join(RIVALS)}, not {self.rival!r}")
         if self.hdhr_loss not in ("wce", "l1", "l2"):
             raise ValueError(f"hdhr_loss must be 'wce', 'l1' or 'l2', not {self.hdhr_loss!r}")
+        if not 0 < self.alpha < 1:
+            raise ValueError(f"alpha must lie between 0 and 1, not {self.alpha}")
+        if self.threshold < 0:
+            raise ValueError(f"threshold must be 0 or more, not {self.threshold}")
+        if self.hdhr_loss != "wce" and not self.hdhr:
+            raise ValueError(f"hdhr_loss {self.hdhr_loss!r} is about highly differentiated heatmaps: set hdhr=true")
         if self.rival != "none" and (self.rcc or self.hdhr or self.mst):
             raise ValueError(f"rival {self.rival!r} stands on the baseline: switch rcc, hdhr and mst off")
 
