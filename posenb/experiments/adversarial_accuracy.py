@@ -121,19 +121,25 @@ def component_table(seeds: Sequence[Mapping[str, Mapping[str, float]]]) -> pd.Da
     return table.reset_index(names="PCK@0.2, %")
 
 
-def variant_scores(records: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """PCK@.2 of every variant, a number a seed, gathered from the records of several claims of :func:`compared`.
+def variant_gains(records: Iterable[Mapping[str, Any]]) -> dict[str, Array]:
+    """What every variant gains over random augmentation in PCK@.2, a number a seed, from records of :func:`compared`.
 
-    A variant that several records have is taken from the one with most seeds.
+    Runs of two records may have been trained on two machines, so only those of one are compared: what another record
+    adds is counted from a variant that is known already, and that variant's own gain put on top. A record without one
+    is left out.
     """
-    found: dict[str, list[float]] = {}
+    found: dict[str, Array] = {}
     for record in records:
-        for name in record["curves"][0]["pck"]:
-            values = [of_seed["pck"][name] for of_seed in record["curves"]]
-            bare = name.removeprefix("small, ")
-            if len(values) > len(found.get(bare, ())):
-                found[bare] = values
-    return found
+        names = [(name, name.removeprefix("small, ")) for name in record["curves"][0]["pck"]]
+        scores = {bare: np.array([seed["pck"][name] for seed in record["curves"]]) for name, bare in names}
+        known = next((name for name in scores if name in (found or ("random",))), None)
+        if known is None:
+            continue
+        base = found.get(known, np.zeros_like(scores[known]))
+        for name, of_seeds in scores.items():
+            count = min(len(base), len(of_seeds))
+            found.setdefault(name, base[:count] + (of_seeds - scores[known])[:count])
+    return {name: gains for name, gains in found.items() if name != "random"}
 
 
 def confusion(pred: Predictions, data: PoseDataset) -> Array:

@@ -195,23 +195,22 @@ def accuracy_by_threshold(thresholds: Sequence[float], runs: Mapping[str, Mappin
 
 
 @house_style
-def variants(scores: Mapping[str, Mapping[str, Sequence[float]]], reference: str = "random") -> Figure:
-    """PCK of variants, a row each: a tick a seed, the dot their mean; the line is the mean of ``reference``.
+def variants(gains: Mapping[str, Mapping[str, Sequence[float] | NDArray[np.float64]]]) -> Figure:
+    """What variants gain in PCK, a row each: a tick a seed, the dot their mean.
 
     Args:
-        scores: by data set, a panel each, and by variant, a number a seed.
+        gains: by data set, a panel each, and by variant, a number a seed.
     """
-    names = list(dict.fromkeys(name for of_set in scores.values() for name in of_set))
-    size = (2.6 + 2.3 * len(scores), 0.3 * len(names) + 0.9)
-    figure, axes = plt.subplots(1, len(scores), figsize=size, sharey=True, squeeze=False)
-    for cell, (dataset, of_set) in zip(axes.flat, scores.items(), strict=True):
+    names = list(dict.fromkeys(name for of_set in gains.values() for name in of_set))
+    size = (2.6 + 2.3 * len(gains), 0.3 * len(names) + 0.9)
+    figure, axes = plt.subplots(1, len(gains), figsize=size, sharey=True, squeeze=False)
+    for cell, (dataset, of_set) in zip(axes.flat, gains.items(), strict=True):
+        cell.axvline(0, color="k", linewidth=0.8, linestyle=":")
         for name, values in of_set.items():
             row = names.index(name)
             cell.plot(values, [row] * len(values), "|", color=MIDDLE, markersize=9)
             cell.plot(np.mean(values), row, "o", color=RIGHT)
-        if reference in of_set:
-            cell.axvline(float(np.mean(of_set[reference])), color="k", linewidth=0.8, linestyle=":")
-        cell.set(xlabel=f"PCK@0.2, {dataset}", yticks=range(len(names)), yticklabels=names)
+        cell.set(xlabel=f"gain in PCK@0.2, {dataset}", yticks=range(len(names)), yticklabels=names)
         cell.set_ylim(len(names) - 0.5, -0.5)
     return figure
 

@@ -124,11 +124,11 @@ def test_settling_draws_a_line_a_bin() -> None:
         assert np.array([line.get_ydata() for line in cell.lines]) == pytest.approx(values.T)
 
 
-def test_variants_stand_about_the_reference() -> None:
-    figure = plots.variants({"body": {"random": [0.5, 0.6], "both": [0.6, 0.8]}, "lsp": {"both": [0.7]}})
+def test_variants_stand_about_zero() -> None:
+    figure = plots.variants({"body": {"aho": [-0.1, 0.2], "both": [-0.2, 0.0]}, "lsp": {"both": [0.1]}})
     axes, other = figure.axes
     assert other.lines[-1].get_ydata() == [1]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["random", "both"]
-    *dots, line = axes.lines
-    assert [float(dot.get_xdata()[0]) for dot in dots[1::2]] == pytest.approx([0.55, 0.7])
-    assert list(line.get_xdata()) == pytest.approx([0.55, 0.55])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["aho", "both"]
+    line, *dots = axes.lines
+    assert [float(dot.get_xdata()[0]) for dot in dots[1::2]] == pytest.approx([0.05, -0.1])
+    assert list(line.get_xdata()) == [0, 0]
