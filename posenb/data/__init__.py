@@ -13,7 +13,7 @@ from posenb.data.sources import own as _own  # not by its name, which is the rea
 from posenb.errors import UserError
 from posenb.skeletons import HAND21, MPII16, Skeleton
 
-__all__ = ["SPLITS", "SYNTHETIC", "Batch", "PoseDataset", "load", "skeleton", "source", "version"]
+__all__ = ["SPLITS", "SYNTHETIC", "SYNTHETIC_SEEDS", "Batch", "PoseDataset", "load", "skeleton", "source", "version"]
 
 SYNTHETIC: dict[str, Skeleton] = {"body": MPII16, "hand": HAND21, "scene": MPII16}
 """The data sets that are drawn, and their joint sets."""
@@ -21,7 +21,7 @@ SYNTHETIC: dict[str, Skeleton] = {"body": MPII16, "hand": HAND21, "scene": MPII1
 # 'fit' and 'val' are for choices, 'train' and 'test' for verdicts. Synthetic people of different splits come from
 # different seeds; for real data sets 'val' lies within 'train', and 'fit' is the rest of it.
 SPLITS = ("train", "fit", "val", "test")
-_SYNTHETIC_SEEDS = {"train": 1, "fit": 1, "val": 2, "test": 3}
+SYNTHETIC_SEEDS = {"train": 1, "fit": 1, "val": 2, "test": 3}
 
 # Painters and readers are imported by the functions that need them: whoever only asks for a name does not wait
 
@@ -53,7 +53,7 @@ def load(
             "hand": synthetic.hand,
             "scene": _scene,
         }
-        return painters[name](count or 1000, size=size, seed=_SYNTHETIC_SEEDS[split], margin=margin, **options)
+        return painters[name](count or 1000, size=size, seed=SYNTHETIC_SEEDS[split], margin=margin, **options)
     from posenb.data import prepared
 
     found = prepared.load(source(name), split, size=size, margin=margin)

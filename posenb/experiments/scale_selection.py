@@ -8,14 +8,11 @@ import torch
 from torch import Tensor
 
 from posenb import runs
-from posenb.data import scenes, synthetic
+from posenb.data import SYNTHETIC_SEEDS, scenes, synthetic
 from posenb.data.synthetic import Scene
 from posenb.errors import UserError
 from posenb.geometry import transform_points
 from posenb.methods.scale_selection import ScaleSelection
-
-# of the test split's synthetic pictures, as posenb.data has it
-_TEST_SEED = 3
 
 
 class Chosen(NamedTuple):
@@ -31,7 +28,9 @@ class Chosen(NamedTuple):
 def final_scene(run: runs.Run) -> Scene:
     """The pictures that the run's final evaluation has its samples from."""
     data = run.spec.data
-    return synthetic.scene(data.test or 1000, seed=_TEST_SEED, difficulty=data.options.get("difficulty", 0.5))
+    return synthetic.scene(
+        data.test or 1000, seed=SYNTHETIC_SEEDS["test"], difficulty=data.options.get("difficulty", 0.5)
+    )
 
 
 @torch.inference_mode()

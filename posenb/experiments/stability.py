@@ -63,11 +63,8 @@ class Stability:
     stable: NDArray[np.float64]
     corrupted_auc: NDArray[np.float64]
 
-    def summary(self, side: int = 256) -> dict[str, float]:
-        """The means: 'auc', 'pck', 'd_n', 'peak_gap', 'r' and 'ruc' over all corruptions, 'mpc' and 'rpc' of the AUC.
-
-        Also 'r_pixels', R in pixels of an input of this ``side``.
-        """
+    def summary(self) -> dict[str, float]:
+        """The means: 'auc', 'pck', 'd_n', 'peak_gap'; 'r' and 'ruc' over all corruptions, 'mpc' and 'rpc' of AUC."""
         corrupted = metrics.corruption_scores(float(self.auc.mean()), torch.from_numpy(self.corrupted_auc.mean(axis=0)))
         return {
             "auc": float(self.auc.mean()),
@@ -75,7 +72,6 @@ class Stability:
             "d_n": float(self.spread.mean()),
             "peak_gap": float(self.gap.mean()),
             "r": float(self.moves.mean()),
-            "r_pixels": float(self.moves.mean()) * (side / 256) ** 2,
             "ruc": float(self.stable.mean()),
             "mpc": corrupted.mpc,
             "rpc": corrupted.rpc,

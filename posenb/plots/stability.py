@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 import torch
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,7 +19,7 @@ from posenb.experiments.smoothness import roughness
 from posenb.experiments.stability import Stability
 from posenb.experiments.stability_theory import Case
 from posenb.metrics.stability import spreads
-from posenb.plots.style import LEFT, MIDDLE, RIGHT, grid, house_style, picture
+from posenb.plots.style import LEFT, MIDDLE, RIGHT, draw_limbs, grid, house_style, picture
 
 
 def drawable(video: PoseDataset, dataset: str) -> PoseDataset:
@@ -48,9 +47,9 @@ def frame_strip(frames: PoseDataset, answers: Mapping[str, tuple[Tensor, float]]
         for k, cell in enumerate(row):
             cell.set_axis_off()
             cell.imshow(picture(frames.images[k]), interpolation="lanczos", alpha=0.6)
+            every = torch.ones(len(skeleton), dtype=torch.bool)
+            draw_limbs(cell, points[k], every, skeleton, colors=LEFT, linewidths=0.8)
             xy = (points[k] - 0.5).numpy()
-            lines = [xy[[a, b]] for a, b in skeleton.limbs]
-            cell.add_collection(LineCollection(lines, colors=LEFT, linewidths=0.8))
             cell.scatter(xy[:, 0], xy[:, 1], s=7, c="#ffd92f", edgecolors="k", linewidths=0.3, zorder=3)
             height, width = frames.size
             cell.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))

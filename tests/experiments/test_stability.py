@@ -66,9 +66,8 @@ def test_moves_count_in_pixels_of_256():
     assert found.moves[:, 0, 0] == pytest.approx((steps * 8).square().numpy())
     limits = torch.arange(1, 31)
     assert found.stable[:, 0, 0] == pytest.approx((steps[:, None] * 8 <= limits).double().mean(dim=1).numpy())
-    summary = found.summary(side=32)
     assert found.curve[:, 0] == pytest.approx((steps[:, None] * 8 <= limits).double().numpy())
-    assert summary["r"] == pytest.approx(summary["r_pixels"] * 64)
+    assert found.summary()["r"] == pytest.approx(found.moves.mean())
 
 
 def test_only_labelled_joints_and_images_count():
