@@ -201,9 +201,10 @@ def _smoothness(
     both = [runs.train(wanted[name], device=device) for name in ("base", "all")]
     images = np.stack([of_run(run, 2 if profile == "smoke" else 50) for run in both], axis=1)
     means = images.mean(axis=0)
-    return Measurement(
-        _fall(means), images, _fall, [run.spec.key for run in both], {"base": float(means[0]), "all": float(means[1])}
-    )
+    curves: dict[str, Any] = {"base": float(means[0]), "all": float(means[1])}
+    # what never moves is smooth: accuracy stands beside it
+    curves["pck"] = [run.metrics["pck"] for run in both]
+    return Measurement(_fall(means), images, _fall, [run.spec.key for run in both], curves)
 
 
 def _fall(means: Array) -> float:

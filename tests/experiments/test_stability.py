@@ -205,7 +205,7 @@ class TestSmoothness:
 
         def run(name, **_):
             source = SimpleNamespace(name="hand", load=lambda _: data)
-            return SimpleNamespace(spec=SimpleNamespace(key=name, data=source), method=name)
+            return SimpleNamespace(spec=SimpleNamespace(key=name, data=source), method=name, metrics={"pck": len(name)})
 
         monkeypatch.setattr(claims, "specs", lambda *_: {name: name for name in NAMES})
         monkeypatch.setattr(runs, "train", run)
@@ -214,6 +214,7 @@ class TestSmoothness:
         found = measure("smoke", "hand", 0)
         check(found, value)
         assert found.runs == ["base", "all"] and found.images.shape == (2, 2)
+        assert found.curves.pop("pck") == [len("base"), len("all")]
         assert found.curves == pytest.approx({"base": base, "all": together})
 
     @pytest.mark.parametrize(("together", "value"), [((0.6, 0.9), 0.5), ((3.0, 1.5), -0.5)])
