@@ -289,7 +289,10 @@ def main(words: Sequence[str] | None = None) -> None:
 
     A user's mistake is one line on standard error and exit code 2.
     """
-    stopped = "posenb: stopped; the same command goes on where it was"
+    words = sys.argv[1:] if words is None else words
+    # what is trained anew begins anew, and pictures are predicted from the first one
+    goes_on = words[:1] != ["predict"] and "--fresh" not in words
+    stopped = "posenb: stopped" + ("; the same command goes on where it was" if goes_on else "")
     try:
         app(words)
     except SystemExit as end:

@@ -17,8 +17,14 @@ def list_all() -> None:
 
     rows = list(runs.stored())
     for key, description, result in rows:
-        spec = from_description(description)
-        state = f"PCK@0.2 {result['metrics']['pck']:.3f}" if result else "not finished"
+        try:
+            spec = from_description(description)
+        except (TypeError, KeyError):
+            print(f"{key}  trained by another version of posenb")
+            continue
+        # None: nothing to measure it against, such as a torso where hips are never labelled
+        pck = result["metrics"]["pck"] if result else None
+        state = "not finished" if not result else "PCK@0.2 unknown" if pck is None else f"PCK@0.2 {pck:.3f}"
         print("  ".join([key, f"{state:>14}", spec.title, *spec.unusual_options()]))
     if not rows:
         print(f"no runs in {runs.folder()}")

@@ -60,11 +60,19 @@ def _without_nan(value: Any) -> Any:
 
 
 def save_tensors(state: Any, path: Path) -> None:
-    """Write tensors and plain containers atomically."""
+    """Write tensors and plain containers atomically.
+
+    Raises:
+        OSError: where there is no room; what was written of them is removed, so that it takes none.
+    """
     import torch
 
     partial = partial_path(path)
-    torch.save(state, partial)
+    try:
+        torch.save(state, partial)
+    except (OSError, RuntimeError) as error:  # torch says the latter of a full disk
+        partial.unlink(missing_ok=True)
+        raise OSError(f"cannot write {path} ({first_line(error)}): is the disk full?") from None
     partial.replace(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,9 @@ from posenb.methods.base import Method
 from posenb.skeletons import Skeleton
 
 IMAGES = (*SUFFIXES, ".tif", ".tiff")
+# times the picture, as data sets are refused
+_LARGEST_BOX = 10
+
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 
 
@@ -58,7 +62,7 @@ def frames(source: Path, unread: list[str] | None = None) -> Iterator[Frame]:
         UserError: where there is nothing readable.
     """
     if source.is_dir():
-        paths = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGES)
+        paths = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGES and path.is_file())
         if not paths:
             raise UserError(f"{source} holds no image ({', '.join(IMAGES)})")
         for path in paths:
@@ -79,7 +83,9 @@ def frames(source: Path, unread: list[str] | None = None) -> Iterator[Frame]:
 def _read(path: Path) -> NDArray[np.uint8]:
     if not path.exists():
         raise UserError(f"{path} does not exist")
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    pixels = None
+    with suppress(cv2.error):  # such as for a header that promises more pixels than OpenCV takes
+        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
     if pixels is None:
         raise UserError(f"{path} is not a readable image")
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
@@ -113,7 +119,7 @@ def poses(method: Method, frame: Frame, boxes: Sequence[Box], paths: bool = Fals
         about: the crop's side, in longer sides of a box; training samples have ``data.people.ABOUT_BOX``.
 
     Raises:
-        UserError: for a box outside of the picture.
+        UserError: for a box outside of the picture, or absurdly larger than it.
     """
     far, deep = frame.pixels.shape[1::-1]
     rows, columns = method.setting.size
@@ -124,6 +130,8 @@ def poses(method: Method, frame: Frame, boxes: Sequence[Box], paths: bool = Fals
             raise UserError(
                 f"{frame.name}: the box at ({x:g}, {y:g}) lies outside of the picture of {far} x {deep} pixels"
             )
+        if max(width, height) > _LARGEST_BOX * max(far, deep):
+            raise UserError(f"{frame.name}: a box of {width:g} x {height:g} in a picture of {far} x {deep} pixels")
         unit = about * max(width / columns, height / rows)
         corner = np.array([x + width / 2 - unit * columns / 2, y + height / 2 - unit * rows / 2])
         pixels = torch.from_numpy(crop(frame.pixels, corner, unit, (rows, columns)).copy())
@@ -224,8 +232,9 @@ def run(
         how many poses were found.
 
     Raises:
-        UserError: for a source that cannot be read, a box outside of its picture, or boxes of other pictures only; and
-            after all else is written, for files of a folder that cannot be read.
+        UserError: for a source that cannot be read, or boxes of other pictures only; and after all else is written,
+            for files of a folder that cannot be read, and for boxes that lie outside of their picture, or whose picture
+            is not there.
     """
     skeleton = method.setting.skeleton
     out.mkdir(parents=True, exist_ok=True)
@@ -235,10 +244,18 @@ def run(
     film = source.suffix.lower() in VIDEOS
     partial = partial_path(out / f"{source.stem}.mp4").with_suffix(".partial.mp4")
     unread: list[str] = []
+    unused: list[str] = []
+    missing = set(boxes or ())
     for frame in tqdm(frames(source, unread), unit="img", disable=None):
         height, width = frame.pixels.shape[:2]
         wanted = [(0, 0, width, height)] if boxes is None else boxes.get(frame.name, ())
-        here = poses(method, frame, wanted, paths=overlays, about=1.0 if boxes is None else ABOUT_BOX)
+        missing.discard(frame.name)
+        here: list[Pose] = []
+        for box in wanted:
+            try:
+                here += poses(method, frame, [box], paths=overlays, about=1.0 if boxes is None else ABOUT_BOX)
+            except UserError as error:
+                unused.append(str(error))
         found += here
         if overlays and film:
             if writer is None:
@@ -257,12 +274,23 @@ def run(
         writer.release()
         partial.replace(out / f"{source.stem}.pose.mp4")
     if boxes is not None and not found:
+        if unused:
+            raise UserError(unused[0])
         raise UserError(f"no box is for a picture of {source}: they are for {', '.join(list(boxes)[:3]) or 'none'}")
     if table == "coco":
         save_json(coco(found, skeleton), out / "predictions.json")
     else:
         write_csv(found, skeleton, out / "predictions.csv")
-    if unread:
-        few = ", ".join(unread[:3]) + (", ..." if len(unread) > 3 else "")
-        raise UserError(f"{len(unread)} of {source}'s files are no readable pictures ({few}); the others are in {out}")
+    problems = {
+        f"of {source}'s files are no readable pictures": unread,
+        f"of the boxes' pictures are not in {source}": sorted(missing - set(unread)),
+        "boxes cannot be used": unused,
+    }
+    if any(problems.values()):
+        said = [f"{len(names)} {what} ({_few(names)})" for what, names in problems.items() if names]
+        raise UserError(f"{'; '.join(said)}; the others are in {out}")
     return len(found)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from posenb import data, methods
 from posenb.errors import UserError, first_line
@@ -105,7 +105,7 @@ def create(spec: Spec, skeleton: Skeleton | None = None) -> Method:
     )
     try:
         return methods.find(spec.method)(spec.method_options(), setting)
-    except (ValueError, TypeError, ArithmeticError) as error:
+    except (ValueError, TypeError, ArithmeticError, RuntimeError) as error:
         raise UserError(f"{spec.title}: {first_line(error)}") from None
 
 
@@ -151,6 +151,10 @@ def remove(prefix: str) -> list[str]:
     if not keys:
         raise UserError(f"no run starts with {prefix!r}: see `posenb runs list`")
     for key in keys:
-        with FileLock(folder() / f"{key}.lock"):
-            shutil.rmtree(folder() / key)
+        lock = FileLock(folder() / f"{key}.lock")
+        try:
+            with lock.acquire(timeout=2):
+                shutil.rmtree(folder() / key)
+        except Timeout:
+            raise UserError(f"run {key} is being trained by another process: stop that first") from None
     return keys

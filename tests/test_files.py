@@ -46,6 +46,21 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert json.loads(path.read_text()) == {"a": 1}
 
 
+def test_tensors_for_which_there_is_no_room_leave_no_part_of_them(tmp_path, monkeypatch):
+    path = tmp_path / "state.pt"
+    files.save_tensors({"a": torch.zeros(3)}, path)
+
+    def full(state, partial):
+        partial.write_bytes(b"half")
+        raise RuntimeError("[enforce fail at inline_container.cc:671] . unexpected pos 128 vs 64")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match=r"cannot write .*state\.pt \(.*unexpected pos.*\): is the disk full"):
+        files.save_tensors({"a": torch.ones(3)}, path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert torch.equal(files.load_tensors(path)["a"], torch.zeros(3))
+
+
 def test_json_has_no_nan(tmp_path):
     files.save_json({"a": [float("nan"), 1.5], "b": float("inf")}, tmp_path / "x.json")
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": [None, 1.5], "b": None}

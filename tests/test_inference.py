@@ -113,6 +113,33 @@ def test_one_broken_picture_costs_no_other_its_pose(pictures, tmp_path):
         assert len(list(csv.DictReader(file))) == 28
 
 
+def test_a_picture_too_large_and_a_folder_called_like_one_cost_no_other_its_pose(pictures, tmp_path, monkeypatch):
+    (pictures / "ab.png").mkdir()
+
+    def decode(file, flags, real=cv2.imdecode):
+        if len(file) == 7:
+            raise cv2.error("more pixels than CV_IO_MAX_IMAGE_PIXELS")
+        return real(file, flags)
+
+    (pictures / "aa.png").write_bytes(b"7 bytes")
+    monkeypatch.setattr(cv2, "imdecode", decode)
+    with pytest.raises(UserError, match=r"^1 of .* no readable pictures \(aa\.png\); the others are in"):
+        inference.run(tiny_method().eval(), pictures, tmp_path / "out")
+    with (tmp_path / "out" / "predictions.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 28
+
+
+def test_boxes_that_cannot_be_used_cost_no_other_its_pose(pictures, tmp_path):
+    boxes = {"a.png": [(0, 0, 9, 9), (1000, 0, 9, 9), (0, 0, 9, 9e6)], "Z.PNG": [(0, 0, 9, 9)]}
+    told = (
+        r"1 of the boxes' pictures are not in .* \(Z\.PNG\); 2 boxes cannot be used \(a\.png: the box at \(1000, 0\) .*"
+    )
+    with pytest.raises(UserError, match=told + r"a\.png: a box of 9 x 9e\+06 .*\); the others are in"):
+        inference.run(tiny_method().eval(), pictures, tmp_path / "out", boxes)
+    with (tmp_path / "out" / "predictions.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 14
+
+
 def test_boxes_that_fit_no_picture_are_told(pictures, tmp_path):
     method = tiny_method().eval()
     with pytest.raises(UserError, match=r"no box is for a picture of .*they are for z\.png"):
@@ -134,7 +161,10 @@ def test_pictures_of_one_stem_get_an_overlay_each_and_names_survive_the_table(tm
         assert {row["image"] for row in csv.DictReader(file)} == {"a.png", "a.jpg", 'b"c.png'}
 
 
-@pytest.mark.parametrize("text", ["image,x,y\na,1,2\n", "image,x,y,width,height\na,1,2,zero,4\n", ""])
+LONG = "image,x,y,width,height\n" + "a" * 200_000 + ",1,2,3,4\n"  # more than csv takes in a field
+
+
+@pytest.mark.parametrize("text", ["image,x,y\na,1,2\n", "image,x,y,width,height\na,1,2,zero,4\n", "", LONG])
 def test_wrong_boxes_are_one_line(text, tmp_path):
     path = tmp_path / "boxes.csv"
     path.write_text(text)

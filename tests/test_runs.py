@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -11,8 +12,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from filelock import FileLock
 
 from posenb import runs
+from posenb.cli_runs import list_all
 from posenb.errors import UserError
 from posenb.methods.supervised import Supervised
 from posenb.spec import Budget, Data, Network, Spec, from_description
@@ -35,7 +38,6 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def copied(trained, tmp_path, monkeypatch):
     """The same run in a store that a test may damage."""
-    import shutil
 
     shutil.copytree(trained.path.parents[1], tmp_path / "home")
     monkeypatch.setenv("POSENB_HOME", str(tmp_path / "home"))
@@ -324,8 +326,25 @@ def test_list_find_and_remove(copied):
         runs.find("zzz")
     with pytest.raises(UserError, match="at least 4 letters"):
         runs.remove("a")
+    with FileLock(runs.folder() / f"{copied.spec.key}.lock"), pytest.raises(UserError, match="is being trained by"):
+        runs.remove(copied.spec.key)
     assert runs.remove(copied.spec.key[:6]) == [copied.spec.key]
     assert list(runs.stored()) == []
+
+
+def test_a_run_without_a_pck_or_of_another_version_is_listed_among_the_others(copied, capsys):
+    result = json.loads((copied.path / "result.json").read_text())
+    result["metrics"]["pck"] = None
+    (copied.path / "result.json").write_text(json.dumps(result))
+    foreign = copied.path.with_name("0" * 16)
+    shutil.copytree(copied.path, foreign)
+    described = json.loads((foreign / "spec.json").read_text())
+    described["data"]["shape"] = "round"
+    (foreign / "spec.json").write_text(json.dumps(described))
+    list_all()
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == f"{'0' * 16}  trained by another version of posenb"
+    assert second.startswith(f"{copied.spec.key}  PCK@0.2 unknown  supervised")
 
 
 def drive(what: str, home: Path) -> dict:

@@ -28,6 +28,6 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
                 boxes.setdefault(row["image"], []).append((x, y, width, height))
     except OSError:
         raise UserError(f"{path} cannot be read") from None
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, csv.Error):
         raise UserError(f"{path} must be a CSV with the columns image, x, y, width, height in pixels") from None
     return boxes

@@ -187,10 +187,7 @@ def _fetch(part: str, root: Path) -> None:
         if (root / part).is_dir():  # another process has fetched it while we waited
             return
         ours = not archive.exists()
-        try:
-            download(URL + ARCHIVES[part], archive)
-        except DataError as error:
-            raise DataError(str(error).replace("name the file with --archive", f"put it into {root}")) from None
+        download(URL + ARCHIVES[part], archive)
         # train2017.zip: 19 GB, 118,287 files
         unpack(archive, unpacked, max_bytes=64 * GIB, max_files=400_000)
         if not (unpacked / part).is_dir():

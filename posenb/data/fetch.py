@@ -115,7 +115,7 @@ def download(
                     reason = error if isinstance(error, urllib.error.HTTPError) else getattr(error, "reason", error)
                     raise DataError(
                         f"cannot download {url} ({reason}): "
-                        f"get {target.name} in another way and name the file with --archive"
+                        f"get {target.name} in another way and put it into {target.parent}"
                     ) from error
                 time.sleep(pause * 2 ** max(failures - 1, 0))
         part.replace(target)

@@ -20,7 +20,7 @@ import numpy as np
 from posenb.data.coco import Parsed, entries_of, left_out, parse, read_json, require_pictures
 from posenb.data.joint_names import Named, named
 from posenb.data.people import Picture
-from posenb.data.pictures import size_of
+from posenb.data.pictures import size_of, turned
 from posenb.data.prepare import prepare
 from posenb.data.prepared import SPLITS
 from posenb.data.sources import SOURCES, own
@@ -80,13 +80,19 @@ def install(
     pictures = [picture for part in parts for picture in part.pictures]
     dropped = sum((part.dropped for part in parts), Counter[str]())
     notes = []
-    if not test_annotations:
+    if test_annotations:
+        _require_apart(pictures, test_annotations)
+    else:
         pictures, note = _held_out(pictures, annotations)
         notes.append(note)
-    training = [picture.name for picture in pictures if picture.split == "train"]
+    training = [picture.name for picture in pictures if picture.split == "train" and size_of(picture.path)]
     choices = frozenset(training[len(training) - max(1, len(training) // _VALIDATION_SHARE) :])
     source, folder = own(name, ""), data_folder(name)
     report = prepare(source, joints.skeleton, pictures, folder, validation=choices)
+    if unsettled := sum(not picture.upright and turned(picture.path) for picture in pictures):
+        notes.append(
+            f"careful: {unsettled:,} pictures carry an EXIF turn that their size does not settle; they are read as stored"
+        )
     if empty := [split for split, parts in SPLITS.items() if not any(part in report.kept for part in parts)]:
         notes.append(f"careful: nobody is left in {', '.join(empty)}")
     lines = [report.text(source, folder / "people"), *left_out(dropped), *notes, *_about(joints, kind)]
@@ -162,17 +168,23 @@ def _not_hidden(picture: Picture) -> Picture:
 def _of_told_size(found: Parsed, path: Path) -> Parsed:
     """Without the pictures that were scaled or turned since they were labelled: their labels are elsewhere.
 
-    A picture that has the told size once it is turned as EXIF says was labelled so, and is read so.
+    A picture that has the told size once it is turned as EXIF says was labelled so, and is read so. Where the size does
+    not tell, it is read as those of the file are of which it does.
     """
     kept, other = [], []
+    lying = standing = 0
     for picture, told in zip(found.pictures, found.sizes, strict=True):
-        size = size_of(picture.path)
+        size, upright = size_of(picture.path), size_of(picture.path, upright=True)
         if told is None or size is None or size == tuple(told):
             kept.append(picture)
-        elif size_of(picture.path, upright=True) == tuple(told):
+            lying += told is not None and size != upright
+        elif upright == tuple(told):
             kept.append(replace(picture, upright=True))
+            standing += 1
         else:
             other.append((picture, told, size))
+    if standing and not lying:
+        kept = [replace(picture, upright=True) if turned(picture.path) else picture for picture in kept]
     if not kept:
         picture, told, size = other[0]
         raise DataError(
@@ -184,16 +196,28 @@ def _of_told_size(found: Parsed, path: Path) -> Parsed:
     return replace(found, pictures=kept)
 
 
+def _require_apart(pictures: list[Picture], test_annotations: Path) -> None:
+    """Raises DataError where a picture is in both halves: the test would be of what was trained on."""
+    trained = {picture.path.resolve() for picture in pictures if picture.split == "train"}
+    both = [picture for picture in pictures if picture.split == "test" and picture.path.resolve() in trained]
+    if both:
+        raise DataError(
+            f"{len(both):,} pictures of {test_annotations} are trained on, too, such as {both[0].path.name}: "
+            "take them out of one of the two files"
+        )
+
+
 def _held_out(pictures: list[Picture], path: Path) -> tuple[list[Picture], str]:
-    """The pictures with the last fifth as 'test', and a line that says so."""
-    count = max(1, len(pictures) // TEST_SHARE)
-    if len(pictures) < 2:
+    """The pictures with the last fifth of those that can be read as 'test', and a line that says so.
+
+    A picture that the file lists more than once, an entry a person, is in one half only.
+    """
+    files = list(dict.fromkeys(picture.path.resolve() for picture in pictures if size_of(picture.path)))
+    if len(files) < 2:
         raise DataError(f"{path} has one picture with people: a set needs at least two, or --test-annotations")
-    first = len(pictures) - count
-    split = [replace(picture, split="test") if k >= first else picture for k, picture in enumerate(pictures)]
-    return split, (
-        f"held out as 'test': the last {count:,} of {len(pictures):,} pictures; --test-annotations names others"
-    )
+    held = set(files[-max(1, len(files) // TEST_SHARE) :])
+    split = [replace(picture, split="test") if picture.path.resolve() in held else picture for picture in pictures]
+    return split, f"held out as 'test': the last {len(held):,} of {len(files):,} pictures; --test-annotations names others"
 
 
 def _about(joints: Named, kind: _Kind) -> list[str]:

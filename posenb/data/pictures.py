@@ -61,6 +61,17 @@ def size_of(path: Path, upright: bool = False) -> tuple[int, int] | None:
         return None
 
 
+def turned(path: Path) -> bool:
+    """Whether EXIF says that a picture is to be turned or mirrored so that its sides keep their lengths."""
+    try:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            return orientation in (2, 3, 4) or (orientation in (5, 6, 7, 8) and image.width == image.height)
+    except Exception:  # a decoder trips over damaged bytes in many ways
+        return False
+
+
 def cut(pixels: NDArray[np.uint8], person: Person) -> Cut:
     """What a picture shows about a person, reduced so that the sample's side has 256 pixels at most.
 

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +225,7 @@ def files(prepared: Prepared, source: Source) -> Iterator[bytes]:
             raise DataError(f"{path}.pictures is damaged ({error}): run `{source.command}`") from None
         if zlib.crc32(pictures) != checksum:
             raise DataError(f"{path}.pictures is damaged: run `{source.command}`")
-        for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        for start, end in pairwise([0, *ends]):  # none where nobody of a part was kept
             yield pictures[start:end]
 
 

@@ -119,7 +119,7 @@ def test_broken_connections_are_resumed(server: Server, tmp_path: Path) -> None:
 
 def test_a_later_call_resumes(server: Server, tmp_path: Path) -> None:
     server.break_after = [1_000_000, 0]
-    with pytest.raises(DataError, match=r"broke after 1,000,000 of 3,000,000 bytes.*--archive"):
+    with pytest.raises(DataError, match=r"broke after 1,000,000 of 3,000,000 bytes.*put it into"):
         get(server, tmp_path / "set.zip", retries=0)
     assert left(tmp_path) == {"set.zip.part", "set.zip.part.tag"}
     assert get(server, tmp_path / "set.zip").read_bytes() == CONTENTS
@@ -164,14 +164,14 @@ def test_killed_between_the_last_byte_and_the_rename(server: Server, tmp_path: P
 @pytest.mark.parametrize(("status", "tries"), [(404, 1), (403, 1), (503, 3)])
 def test_refusals_are_one_line(server: Server, tmp_path: Path, status: int, tries: int) -> None:
     server.status = status
-    with pytest.raises(UserError, match=rf"HTTP Error {status}.*--archive") as caught:
+    with pytest.raises(UserError, match=rf"HTTP Error {status}.*put it into") as caught:
         get(server, tmp_path / "set.zip", retries=2)
     assert "\n" not in str(caught.value)
     assert len(server.asked) == tries
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"Connection refused.*--archive"):
+    with pytest.raises(DataError, match=r"Connection refused.*put it into"):
         fetch.download("http://127.0.0.1:9/set.zip", tmp_path / "set.zip", retries=1, pause=0.01)
 
 

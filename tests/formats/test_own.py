@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from posenb import cli, data
-from posenb.data import own, prepared
+from posenb.data import own, prepare, prepared
 from posenb.errors import DataError, UserError
 from tests.formats.coco_files import (
     HEIGHT,
@@ -110,8 +111,9 @@ def test_train_and_predict(tmp_path: Path, home: Path) -> None:
     # what was predicted reads back as a set of its own
     written["annotations"][0]["area"] = 100.0
     write(tmp_path / "back.json", written)
+    other = shutil.copytree(picture.parent, tmp_path / "other")
     report = own.install(
-        tmp_path / "back.json", picture.parent, test_annotations=tmp_path / "back.json", test_images=picture.parent
+        tmp_path / "back.json", picture.parent, test_annotations=tmp_path / "back.json", test_images=other
     )
     assert "2 people of 2 pictures kept: 1 test, 1 val" in report
 
@@ -228,9 +230,55 @@ def test_a_picture_that_was_labelled_as_exif_turns_it(tmp_path: Path) -> None:
     assert (blob_error(test, WING) * 1.25 * 80.5 / 64 < 0.08).all()
 
 
+def test_a_turn_that_no_size_tells_follows_those_that_do(tmp_path: Path) -> None:
+    """Half a turn leaves a picture's sides as they are; a quarter turn of the same file says how labels were made."""
+    griffins(tmp_path)
+
+    def store(name: str, orientation: int, turns: int) -> None:
+        path = tmp_path / "pictures" / name
+        exif = Image.Exif()
+        exif[274] = orientation
+        Image.fromarray(np.rot90(np.asarray(Image.open(path)), turns)).save(path, exif=exif)
+
+    store("zoo 0/griffin8.png", 3, 2)
+    report = own.install(tmp_path / "griffins.json", tmp_path / "pictures")
+    assert "careful: 1 pictures carry an EXIF turn that their size does not settle; they are read as stored" in report
+    assert (blob_error(data.load("griffins", "test", size=64), WING) > 5).any()
+    store("zoo 1/griffin1.png", 6, 1)
+    report = own.install(tmp_path / "griffins.json", tmp_path / "pictures")
+    assert "EXIF" not in report
+    assert (blob_error(data.load("griffins", "test", size=64), WING) * 1.25 * 80.5 / 64 < 0.08).all()
+
+
+def test_no_picture_is_in_both_halves(tmp_path: Path) -> None:
+    content = griffins(tmp_path)
+    twice = [{**one, "id": one["id"] + 100} for one in content["images"]]
+    again = [{**one, "id": one["id"] + 100, "image_id": one["image_id"] + 100} for one in content["annotations"]]
+    double = {**content, "images": content["images"] + twice, "annotations": content["annotations"] + again}
+    report = own.install(write(tmp_path / "double.json", double), tmp_path / "pictures")
+    assert "20 people of 20 pictures kept: 4 test" in report and "the last 2 of 10 pictures" in report
+    with pytest.raises(DataError, match=r"10 pictures of .*griffins\.json are trained on, too, such as griffin0\.png"):
+        own.install(
+            tmp_path / "griffins.json",
+            tmp_path / "pictures",
+            test_annotations=tmp_path / "griffins.json",
+        )
+
+
+def test_a_part_of_which_nobody_is_left_can_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    griffins(tmp_path)
+    monkeypatch.setattr(prepare, "PICTURES_A_PART", 2)
+    for k in (2, 3):
+        (tmp_path / "pictures" / f"zoo {k % 2}" / f"griffin{k}.png").unlink()
+    assert "8 people of 10 pictures" in own.install(tmp_path / "griffins.json", tmp_path / "pictures")
+    test = data.load("griffins", "test", size=64)
+    assert len(test) == 1 and (blob_error(test, WING) * 1.25 * 80.5 / 64 < 0.08).all()
+
+
 def test_splits_that_nobody_is_left_in(tmp_path: Path) -> None:
     griffins(tmp_path)
-    (tmp_path / "pictures" / "zoo 1" / "griffin7.png").write_bytes(b"<html>")  # the one for choices
+    chosen = tmp_path / "pictures" / "zoo 1" / "griffin7.png"  # the one for choices
+    chosen.write_bytes(chosen.read_bytes()[:60])  # its size can be read, its pixels cannot
     report = own.install(tmp_path / "griffins.json", tmp_path / "pictures")
     assert "careful: nobody is left in val" in report
     assert len(data.load("griffins", "train")) == 7

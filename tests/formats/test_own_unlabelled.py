@@ -105,7 +105,10 @@ def test_mistakes(tmp_path: Path, folder: str, name: str, message: str) -> None:
 def test_a_set_with_labels_stays(tmp_path: Path, street: Path) -> None:
     points = pose(2, 0)
     files = keypoint_file(
-        [image(k, "c.png") for k in (1, 2)], [annotation(k, k, points) for k in (1, 2)], ["a", "b"], []
+        [image(k, name) for k, name in enumerate(("c.png", "d.png"), 1)],
+        [annotation(k, k, points) for k in (1, 2)],
+        ["a", "b"],
+        [],
     )
     own.install(write(tmp_path / "mine.json", files), street)
     with pytest.raises(UserError, match="mine is a set with labels: choose another --name"):
