@@ -52,7 +52,10 @@ class Verdict:
     verdict: str
 
 
-def judge(values: Sequence[float], parts: Sequence[Sequence[float]] | None = None) -> Verdict:
+def judge(
+    values: Sequence[float],
+    parts: Sequence[Sequence[float]] | None = None,
+) -> Verdict:
     """The verdict on one number a seed.
 
     'Reproduced' where the interval's lower end is above 0, 'not reproduced' where its upper end is below 0, else
@@ -65,10 +68,12 @@ def judge(values: Sequence[float], parts: Sequence[Sequence[float]] | None = Non
     mean, low, high = (float(number) for number in _interval(np.array(values)))
     if len(values) < 3:
         return Verdict(mean, low, high, NOT_JUDGED)
-    if low > 0:
-        return Verdict(mean, low, high, REPRODUCED)
-    refuted = high < 0 and (parts is None or bool((_interval(np.array(parts))[2] < 0).any()))
-    return Verdict(mean, low, high, NOT_REPRODUCED if refuted else INCONCLUSIVE)
+    refuted = high < 0
+    if parts is not None:
+        refuted = refuted and bool((_interval(np.array(parts))[2] < 0).any())
+    otherwise = NOT_REPRODUCED if refuted else INCONCLUSIVE
+    verdict = REPRODUCED if low > 0 else otherwise
+    return Verdict(mean, low, high, verdict)
 
 
 def _interval(values: NDArray[np.float64]) -> NDArray[np.float64]:

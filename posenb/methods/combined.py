@@ -89,10 +89,16 @@ class StableSemiSupervised(StableAnswers, SemiSupervised):
         stacks = self.objective.enlarge(step.forward(student, images))
         return self.objective.learn(stacks, sample, step.progress)[0]
 
-    def maps(self, step: Step, network: nn.Module, images: Tensor) -> list[Tensor]:
-        # as maximum stability compares them: the squares of a softmax's probabilities would weigh nothing
-        stacks = self.objective.enlarge(step.forward(network, images))
-        return [self.objective.peaked(self.objective.read(stack, self.objective.options.rcc)) for stack in stacks]
+    def maps(
+        self,
+        step: Step,
+        network: nn.Module,
+        images: Tensor,
+    ) -> list[Tensor]:
+        # with peaks of about 1: the squares of probabilities would weigh nothing
+        objective, rcc = self.objective, self.objective.options.rcc
+        stacks = objective.enlarge(step.forward(network, images))
+        return [objective.peaked(objective.read(stack, rcc)) for stack in stacks]
 
 
 @dataclass(frozen=True)
