@@ -291,7 +291,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """
     words = sys.argv[1:] if words is None else words
     # what is trained anew begins anew, and pictures are predicted from the first one
-    goes_on = words[:1] != ["predict"] and "--fresh" not in words
+    goes_on = "predict" not in words[:1] and "--fresh" not in words
     stopped = "posenb: stopped" + ("; the same command goes on where it was" if goes_on else "")
     try:
         app(words)

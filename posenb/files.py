@@ -100,7 +100,7 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-_MOMENT = 2.0  # seconds: who only looks whether a run is whole lets go of it sooner
+MOMENT = 2.0  # seconds: who only looks whether a run is whole lets go of it sooner
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def alone(lock: Path, busy: str) -> Iterator[None]:
     """Hold a lock file; where another process holds it, say that it is ``busy`` on standard error, and wait."""
     held = FileLock(lock)
     try:
-        held.acquire(timeout=_MOMENT)
+        held.acquire(timeout=MOMENT)
     except Timeout:
         print(f"{busy}; waiting for it", file=sys.stderr, flush=True)
         held.acquire()

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from posenb.data.boxes import Box
 from posenb.data.crops import crop
-from posenb.data.people import ABOUT_BOX
+from posenb.data.people import ABOUT_BOX, LARGEST_BOX
 from posenb.data.pictures import SUFFIXES
 from posenb.errors import UserError
 from posenb.files import partial_path, save_json, save_text
@@ -25,9 +25,6 @@ from posenb.methods.base import Method
 from posenb.skeletons import Skeleton
 
 IMAGES = (*SUFFIXES, ".tif", ".tiff")
-# times the picture, as data sets are refused
-_LARGEST_BOX = 10
-
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 
 
@@ -130,7 +127,7 @@ def poses(method: Method, frame: Frame, boxes: Sequence[Box], paths: bool = Fals
             raise UserError(
                 f"{frame.name}: the box at ({x:g}, {y:g}) lies outside of the picture of {far} x {deep} pixels"
             )
-        if max(width, height) > _LARGEST_BOX * max(far, deep):
+        if max(width, height) > LARGEST_BOX * max(far, deep):
             raise UserError(f"{frame.name}: a box of {width:g} x {height:g} in a picture of {far} x {deep} pixels")
         unit = about * max(width / columns, height / rows)
         corner = np.array([x + width / 2 - unit * columns / 2, y + height / 2 - unit * rows / 2])

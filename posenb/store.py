@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from posenb import data, methods
 from posenb.errors import UserError, first_line
 from posenb.evaluation import Predictions
-from posenb.files import load_tensors
+from posenb.files import MOMENT, load_tensors
 from posenb.home import home
 from posenb.methods.base import Method, Setting
 from posenb.skeletons import Skeleton
@@ -153,7 +153,7 @@ def remove(prefix: str) -> list[str]:
     for key in keys:
         lock = FileLock(folder() / f"{key}.lock")
         try:
-            with lock.acquire(timeout=2):
+            with lock.acquire(timeout=MOMENT):
                 shutil.rmtree(folder() / key)
         except Timeout:
             raise UserError(f"run {key} is being trained by another process: stop that first") from None

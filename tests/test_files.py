@@ -68,7 +68,7 @@ def test_json_has_no_nan(tmp_path):
 
 @pytest.mark.parametrize("moment, said", [(5.0, ""), (0.01, "busy; waiting for it\n")])
 def test_only_who_holds_a_lock_for_long_is_named(tmp_path, monkeypatch, capsys, moment, said):
-    monkeypatch.setattr(files, "_MOMENT", moment)
+    monkeypatch.setattr(files, "MOMENT", moment)
     taken = Event()
 
     def hold():

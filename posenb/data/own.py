@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,14 @@ import numpy as np
 from posenb.data.coco import Parsed, entries_of, left_out, parse, read_json, require_pictures
 from posenb.data.joint_names import Named, named
 from posenb.data.people import Picture
-from posenb.data.pictures import size_of, turned
+from posenb.data.pictures import Header, header_of
 from posenb.data.prepare import prepare
 from posenb.data.prepared import SPLITS
 from posenb.data.sources import SOURCES, own
 from posenb.errors import DataError, UserError
 from posenb.home import data_folder
+
+Look = Callable[[Path], Header | None]
 
 TEST_SHARE = 5  # one in so many pictures is held out for tests
 _VALIDATION_SHARE = 20  # of the training pictures, one in so many is for choices, and at least one
@@ -70,26 +74,27 @@ def install(
     content = read_json(annotations)
     kind = _kind(content, annotations, category)
     joints = named(kind.name, kind.joints, kind.lines)
-    parts = [_part(content, annotations, images, kind, "train")]
+    look = cache(header_of)  # files do not change meanwhile
+    parts = [_part(content, annotations, images, kind, "train", look)]
     if test_annotations:
         other = read_json(test_annotations)
         told = _kind(other, test_annotations, category)
         if told.joints != kind.joints:
             raise DataError(f"{test_annotations} has other joints than {annotations}")
-        parts.append(_part(other, test_annotations, test_images or images, told, "test"))
+        parts.append(_part(other, test_annotations, test_images or images, told, "test", look))
     pictures = [picture for part in parts for picture in part.pictures]
     dropped = sum((part.dropped for part in parts), Counter[str]())
     notes = []
     if test_annotations:
         _require_apart(pictures, test_annotations)
     else:
-        pictures, note = _held_out(pictures, annotations)
+        pictures, note = _held_out(pictures, annotations, look)
         notes.append(note)
-    training = [picture.name for picture in pictures if picture.split == "train" and size_of(picture.path)]
+    training = [picture.name for picture in pictures if picture.split == "train" and look(picture.path)]
     choices = frozenset(training[len(training) - max(1, len(training) // _VALIDATION_SHARE) :])
     source, folder = own(name, ""), data_folder(name)
     report = prepare(source, joints.skeleton, pictures, folder, validation=choices)
-    if unsettled := sum(not picture.upright and turned(picture.path) for picture in pictures):
+    if unsettled := sum(not picture.upright and _unsettled(look(picture.path)) for picture in pictures):
         notes.append(
             f"careful: {unsettled:,} pictures carry an EXIF turn that their size does not settle; they are read as stored"
         )
@@ -143,7 +148,7 @@ def _kind(content: Any, path: Path, wanted: str) -> _Kind:
     return replace(found[0], name=" and others".join([found[0].name, ""][: len(found)]), ids=ids)
 
 
-def _part(content: Any, path: Path, images: Path, kind: _Kind, split: str) -> Parsed:
+def _part(content: Any, path: Path, images: Path, kind: _Kind, split: str, look: Look) -> Parsed:
     """A file's pictures. Names begin with the split: two files may call different pictures alike."""
     if not images.is_dir():
         raise DataError(f"there is no folder {images}")
@@ -152,7 +157,7 @@ def _part(content: Any, path: Path, images: Path, kind: _Kind, split: str) -> Pa
         reasons = ", ".join(f"{count:,} x {reason}" for reason, count in found.dropped.most_common(3))
         raise DataError(f"{path} holds nobody to train on ({reasons or 'no annotation'})")
     require_pictures(found.pictures, images, every=False)
-    found = _of_told_size(found, path)
+    found = _of_told_size(found, path, look)
     flags = [person.visible & ~person.occluded for picture in found.pictures for person in picture.people]
     if any(flag.any() for flag in flags):
         return found
@@ -165,7 +170,11 @@ def _not_hidden(picture: Picture) -> Picture:
     return replace(picture, people=people)
 
 
-def _of_told_size(found: Parsed, path: Path) -> Parsed:
+def _unsettled(header: Header | None) -> bool:
+    return header is not None and header.unsettled
+
+
+def _of_told_size(found: Parsed, path: Path, look: Look) -> Parsed:
     """Without the pictures that were scaled or turned since they were labelled: their labels are elsewhere.
 
     A picture that has the told size once it is turned as EXIF says was labelled so, and is read so. Where the size does
@@ -174,17 +183,17 @@ def _of_told_size(found: Parsed, path: Path) -> Parsed:
     kept, other = [], []
     lying = standing = 0
     for picture, told in zip(found.pictures, found.sizes, strict=True):
-        size, upright = size_of(picture.path), size_of(picture.path, upright=True)
-        if told is None or size is None or size == tuple(told):
+        header = look(picture.path)
+        if told is None or header is None or header.size == tuple(told):
             kept.append(picture)
-            lying += told is not None and size != upright
-        elif upright == tuple(told):
+            lying += told is not None and header is not None and header.size != header.upright
+        elif header.upright == tuple(told):
             kept.append(replace(picture, upright=True))
             standing += 1
         else:
-            other.append((picture, told, size))
+            other.append((picture, told, header.size))
     if standing and not lying:
-        kept = [replace(picture, upright=True) if turned(picture.path) else picture for picture in kept]
+        kept = [replace(picture, upright=True) if _unsettled(look(picture.path)) else picture for picture in kept]
     if not kept:
         picture, told, size = other[0]
         raise DataError(
@@ -207,12 +216,12 @@ def _require_apart(pictures: list[Picture], test_annotations: Path) -> None:
         )
 
 
-def _held_out(pictures: list[Picture], path: Path) -> tuple[list[Picture], str]:
+def _held_out(pictures: list[Picture], path: Path, look: Look) -> tuple[list[Picture], str]:
     """The pictures with the last fifth of those that can be read as 'test', and a line that says so.
 
     A picture that the file lists more than once, an entry a person, is in one half only.
     """
-    files = list(dict.fromkeys(picture.path.resolve() for picture in pictures if size_of(picture.path)))
+    files = list(dict.fromkeys(picture.path.resolve() for picture in pictures if look(picture.path)))
     if len(files) < 2:
         raise DataError(f"{path} has one picture with people: a set needs at least two, or --test-annotations")
     held = set(files[-max(1, len(files) // TEST_SHARE) :])

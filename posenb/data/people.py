@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 ABOUT_JOINTS = 1.3  #: the sample's side, in longer sides of the labelled joints' box
 ABOUT_BOX = 1.25  #: the sample's side, in longer sides of an annotated person box
+LARGEST_BOX = 10  #: the longest side that a box may have, in longer sides of its picture
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def admitted(person: Person, width: int, height: int, labelled: bool = True) -> 
         return None, [*problems, "all joints in one place" if person.center is None else "box without size"]
     if (center + side / 2 <= 0).any() or (center - side / 2 >= size).any():
         return None, [*problems, "box outside of the picture"]
-    if side > 10 * size.max():
+    if side > LARGEST_BOX * size.max():
         return None, [*problems, "box ten times as large as the picture"]
     # half the square and once its side: PoseDataset's rule, a little stricter for what rounding adds
     unlabel(np.any(np.abs(points - center) > 1.49 * side, axis=1), "joint far from its person")

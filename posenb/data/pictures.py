@@ -50,26 +50,40 @@ def decode(file: bytes, formats: tuple[str, ...] = _FORMATS, upright: bool = Fal
         raise ValueError(f"cannot be decoded ({error})") from None
 
 
-def size_of(path: Path, upright: bool = False) -> tuple[int, int] | None:
-    """(width, height) as stored, or ``upright`` as EXIF says; None where the file cannot be read."""
+class Header(NamedTuple):
+    """What a picture's file says of it: (width, height) as stored, and EXIF's orientation, 1 where it has none."""
+
+    size: tuple[int, int]
+    orientation: int
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """(width, height) once it is turned as EXIF says."""
+        return self.size[::-1] if self.orientation >= 5 else self.size
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether EXIF turns or mirrors it, and its size is the same either way."""
+        return self.orientation != 1 and self.size == self.upright
+
+
+def header_of(path: Path) -> Header | None:
+    """None where the file cannot be read."""
     try:
         with warnings.catch_warnings(), Image.open(path) as image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            lying = upright and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-            return image.size[::-1] if lying else image.size
+            return Header(image.size, _orientation(image))
     except Exception:  # a decoder trips over damaged bytes in many ways
         return None
 
 
-def turned(path: Path) -> bool:
-    """Whether EXIF says that a picture is to be turned or mirrored so that its sides keep their lengths."""
+def _orientation(image: Image.Image) -> int:
+    """1 also where EXIF is damaged: a PNG may have it behind its pixels, a whole size does not wait for it."""
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            return orientation in (2, 3, 4) or (orientation in (5, 6, 7, 8) and image.width == image.height)
-    except Exception:  # a decoder trips over damaged bytes in many ways
-        return False
+        told = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # as above
+        return 1
+    return told if told in range(1, 9) else 1
 
 
 def cut(pixels: NDArray[np.uint8], person: Person) -> Cut:

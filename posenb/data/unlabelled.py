@@ -13,7 +13,7 @@ import numpy as np
 from posenb.data.boxes import Box, read_boxes
 from posenb.data.own import checked
 from posenb.data.people import Person, Picture, about_box
-from posenb.data.pictures import SUFFIXES, size_of
+from posenb.data.pictures import SUFFIXES, header_of
 from posenb.data.prepare import prepare
 from posenb.data.prepared import index_of
 from posenb.data.sources import own
@@ -81,7 +81,8 @@ def _whole(paths: dict[str, Path]) -> dict[str, tuple[Person, ...]]:
     """One person a picture, in the square about all of it."""
     people: dict[str, tuple[Person, ...]] = {}
     for picture, path in paths.items():
-        width, height = size_of(path, upright=True) or (1, 1)  # ``prepare`` says what is broken
+        header = header_of(path)
+        width, height = header.upright if header else (1, 1)  # ``prepare`` says what is broken
         people[picture] = (_person(np.array([width, height]) / 2, float(max(width, height)), 1),)
     return people
 

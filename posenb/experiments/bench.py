@@ -10,6 +10,7 @@ papers taken together would lead one to expect.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -168,7 +169,7 @@ def measure_all2(profile: str, dataset: str, seed: int, device: str = "auto") ->
 
 
 def _each(gains: Mapping[str, Sequence[float]]) -> list[float]:
-    return [gain for of_method in gains.values() for gain in of_method]
+    return list(chain.from_iterable(gains.values()))
 
 
 def changes(mean: Array) -> Array:
