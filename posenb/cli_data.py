@@ -8,12 +8,15 @@ from typing import Annotated, Literal
 import typer
 
 from posenb.errors import UserError
+from posenb.home import kept_in
 
 # Readers are imported by the commands that need them: --help answers at once
 
 app = typer.Typer(help="Fetch and prepare real data sets.", no_args_is_help=True)
 
-Folder = Annotated[Path | None, typer.Option(help="Where to keep it (default: data/NAME).")]
+Folder = Annotated[
+    Path | None, typer.Option(help="Where to keep it (default: data/NAME, which else becomes a link to it).")
+]
 
 
 @app.command()
@@ -26,7 +29,8 @@ def lsp(
     """Leeds Sports Pose: 2,000 pictures of people at sport, 14 joints (CC BY 2.0 pictures; 35 MB)."""
     from posenb.data import lsp
 
-    print(lsp.install(archive, folder))
+    with kept_in(folder, "lsp") as place:
+        print(lsp.install(archive, place))
 
 
 @app.command("lsp-extended")
@@ -39,7 +43,8 @@ def lsp_extended(
     """LSP-extended: 10,000 pictures of people at sport for training, 14 joints (pictures from Flickr)."""
     from posenb.data import lsp_extended
 
-    print(lsp_extended.install(archive, folder))
+    with kept_in(folder, "lsp-extended") as place:
+        print(lsp_extended.install(archive, place))
 
 
 @app.command()
@@ -63,7 +68,8 @@ def mpii(
     """MPII: 25,204 people at everyday activities, 16 joints (BSD annotations, pictures for research; 13 GB)."""
     from posenb.data import mpii
 
-    print(mpii.install(images, annotations, validation, heads, folder, fetch=download))
+    with kept_in(folder, "mpii") as place:
+        print(mpii.install(images, annotations, validation, heads, place, fetch=download))
 
 
 Source = Annotated[Path | None, typer.Option(help="The folder that its archives were unpacked to.")]
@@ -101,7 +107,8 @@ def coco(
     elif images or name or test_annotations or test_images or category:
         raise UserError("a set of your own needs --annotations FILE and --images DIR")
     else:
-        print(coco2017.install(source, folder, fetch=download))
+        with kept_in(folder, "coco") as place:
+            print(coco2017.install(source, place, fetch=download))
 
 
 @app.command("coco-unlabelled")
@@ -115,7 +122,8 @@ def coco_unlabelled(
     """People in COCO's 123,403 unlabelled pictures, by a detector of yours (pictures from Flickr; 19 GB)."""
     from posenb.data import coco2017
 
-    print(coco2017.install_unlabelled(boxes, source, folder, score=score, fetch=download))
+    with kept_in(folder, "coco-unlabelled") as place:
+        print(coco2017.install_unlabelled(boxes, source, place, score=score, fetch=download))
 
 
 @app.command()
@@ -183,7 +191,8 @@ def aic(source: Source = None, folder: Folder = None) -> None:
     """AI Challenger: 240,000 pictures of people, 14 joints (for research; registration)."""
     from posenb.data import aic
 
-    print(aic.install(source, folder))
+    with kept_in(folder, "aic") as place:
+        print(aic.install(source, place))
 
 
 @app.command()
@@ -200,7 +209,8 @@ def rhd(
     """Rendered Handpose: 43,986 rendered pictures, 21 joints a hand (for research only; 7 GB)."""
     from posenb.data import rhd
 
-    print(rhd.install(source, folder, hands))
+    with kept_in(folder, "rhd") as place:
+        print(rhd.install(source, place, hands))
 
 
 @app.command()
@@ -217,4 +227,5 @@ def stb(
     """Stereo Hand Pose Tracking Benchmark: 18,000 frames of one hand, 21 joints with the palm's middle."""
     from posenb.data import stb
 
-    print(stb.install(source, folder, camera))
+    with kept_in(folder, "stb") as place:
+        print(stb.install(source, place, camera))

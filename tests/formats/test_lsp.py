@@ -17,9 +17,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner, Result
 
+from posenb import data
+from posenb.cli import app
 from posenb.data import crops, fetch, lsp, prepared
-from posenb.errors import DataError
+from posenb.errors import DataError, UserError
 from posenb.skeletons import LSP14
 from tests.formats.leeds_files import HEIGHT, WIDTH, Official, blob, jpeg
 
@@ -45,6 +48,35 @@ def left(folder: Path) -> set[str]:
 def kept(official: Official, folder: Path) -> Path:
     lsp._install(official.write(folder.parent / "lsp.zip"), folder, 3)
     return folder
+
+
+class TestKeptElsewhere:
+    @pytest.fixture
+    def home(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setenv("POSENB_HOME", str(tmp_path / "home"))
+        monkeypatch.setattr(lsp, "COUNT", 3)
+        return tmp_path / "home"
+
+    @staticmethod
+    def prepare(archive: Path, folder: Path) -> Result:
+        return CliRunner().invoke(app, ["data", "lsp", "--archive", str(archive), "--folder", str(folder)])
+
+    def test_its_name_finds_it(self, official: Official, tmp_path: Path, home: Path) -> None:
+        archive = official.write(tmp_path / "lsp.zip")
+        for place in ("disk", "larger"):  # the last one counts
+            assert self.prepare(archive, tmp_path / place).exit_code == 0
+            assert (home / "data" / "lsp").resolve() == tmp_path / place
+        found = data.load("lsp", "train", size=32)
+        assert torch.equal(found.images, load("train", size=32, folder=tmp_path / "disk").images)
+        # the same folder again is no other place
+        assert self.prepare(archive, home / "data" / "lsp").exit_code == 0
+
+    def test_what_lies_there_already_stays(self, official: Official, tmp_path: Path, home: Path) -> None:
+        (home / "data").mkdir(parents=True)
+        kept(official, home / "data" / "lsp")
+        done = self.prepare(tmp_path / "lsp.zip", tmp_path / "disk")
+        assert isinstance(done.exception, UserError) and "leave --folder out" in str(done.exception)
+        assert not (tmp_path / "disk").exists() and not (home / "data" / "lsp").is_symlink()
 
 
 @pytest.mark.parametrize("under", ["", "lsp_dataset/"])

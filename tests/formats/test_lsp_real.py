@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,35 +25,26 @@ pytestmark = pytest.mark.skipif(not ARCHIVE.exists(), reason="the LSP archive is
 load = functools.partial(prepared.load, lsp.SOURCE)
 
 
+def prepare(archive: Path | str, home: Path) -> subprocess.CompletedProcess[str]:
+    """By the script that users call."""
+    command = [sys.executable, str(ROOT / "data_scripts" / "lsp.py"), "--archive", str(archive)]
+    told = os.environ | {"POSENB_HOME": str(home)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=told)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """LSP, prepared by the script that users call."""
-    folder = tmp_path_factory.mktemp("lsp")
-    command = [
-        sys.executable,
-        str(ROOT / "data_scripts" / "lsp.py"),
-        "--archive",
-        str(ARCHIVE),
-        "--folder",
-        str(folder),
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    """LSP, prepared."""
+    home = tmp_path_factory.mktemp("home")
+    result = prepare(ARCHIVE, home)
     assert result.returncode == 0, result.stderr
     assert "1,998 people of 1,998 pictures kept: 1,000 test, 898 train, 100 val" in result.stdout
     assert "2,000 CC BY 2.0" in result.stdout
-    return folder
+    return home / "data" / "lsp"
 
 
 def test_script_tells_mistakes_in_one_line(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        str(ROOT / "data_scripts" / "lsp.py"),
-        "--archive",
-        "nowhere.zip",
-        "--folder",
-        str(tmp_path),
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = prepare("nowhere.zip", tmp_path)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == "posenb: there is no archive nowhere.zip\n"
 
