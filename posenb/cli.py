@@ -19,7 +19,7 @@ from posenb.cli_runs import show
 from posenb.errors import UserError, first_line
 
 if TYPE_CHECKING:
-    from posenb.spec import Spec
+    from posenb.spec import Data, Spec
 
 # torch and the rest are imported by the commands that need them: --help answers at once
 
@@ -189,8 +189,22 @@ def train(
         )
     except ValueError as error:
         raise UserError(first_line(error)) from None
+    _tell_fewer(spec.data)
     run = runs.train(spec, device=device, processes=processes, fresh=fresh, logs=tensorboard)
     show(run.key, run.metrics)
+
+
+def _tell_fewer(wanted: Data) -> None:
+    """A real set may have fewer samples than were asked for; the run takes those that there are."""
+    from posenb import data
+
+    for part, name, count in (
+        ("train", wanted.name, wanted.train),
+        ("unlabelled", wanted.unlabelled_from or wanted.name, wanted.unlabelled),
+    ):
+        if count and name not in data.SYNTHETIC and (there := len(wanted.load(part))) < count:
+            left = " left without labels" if name == wanted.name and part == "unlabelled" else ""
+            print(f"posenb: {name} has {there:,} training samples{left}, not {count:,}: all are taken", file=sys.stderr)
 
 
 @app.command()

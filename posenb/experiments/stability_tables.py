@@ -25,6 +25,17 @@ NAMES = {
 }
 """What figures and tables call the variants."""
 
+ARCHITECTURES = {
+    "": "small",
+    "resnet50": "ResNet-50",
+    "vgg19_bn": "VGG-19-BN",
+    "mobilenet_v2": "MobileNetV2",
+    "shufflenet": "ShuffleNetV2",
+    "hourglass": "2-stack hourglass",
+    "hrnet": "HRNet",
+}
+"""What they call the architectures of SHR-7's variants, 'mobilenet_v2/base' and so on; other claims name none."""
+
 METRICS: dict[str, tuple[str, str]] = {
     "auc": ("AUC", "{:.3f}"),
     "pck": ("PCK@0.2", "{:.3f}"),
@@ -76,3 +87,19 @@ def by_corruption(record: Mapping[str, Any]) -> pd.DataFrame:
     first = record["curves"][0]
     sums = sum(pd.DataFrame(curves["by_corruption"]) for curves in record["curves"])
     return pd.DataFrame(sums.to_numpy() / len(record["curves"]), list(first["variants"]), first["corruptions"])
+
+
+def by_architecture(records: Sequence[Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
+    """By data set, baseline and all three of every seed: index (architecture, variant, seed), a column a metric.
+
+    Args:
+        records: SHR-7's, and another claim's for the network that the other claims have.
+    """
+    found: dict[str, list[pd.DataFrame]] = {}
+    for record in records:
+        table = by_seed(record).reset_index()
+        parts = table["variant"].str.rpartition("/")
+        table = table.assign(architecture=parts[0].map(ARCHITECTURES), variant=parts[2])
+        table = table[table["variant"].isin(["base", "all"])]
+        found.setdefault(record["dataset"], []).append(table.set_index(["architecture", "variant", "seed"]))
+    return {dataset: pd.concat(tables) for dataset, tables in found.items()}

@@ -36,7 +36,7 @@ from posenb.plots.semi_supervised import (
     strength_sweeps,
 )
 from posenb.plots.stability import ambiguous, corrupted, drawable, error_surfaces, frame_strip, rcc_cases
-from posenb.plots.stability_records import ablation, off_diagonal, rivals, robustness_curves
+from posenb.plots.stability_records import ablation, architectures, off_diagonal, rivals, robustness_curves
 from posenb.plots.training import decoder_errors, learning_curve, pck_curve, per_joint, rotation_curves
 from posenb.plots.verdicts import scorecard, verdicts
 
@@ -46,6 +46,7 @@ __all__ = [
     "accuracy_by_threshold",
     "agent_picks",
     "ambiguous",
+    "architectures",
     "boxes",
     "carried_over",
     "clearest",

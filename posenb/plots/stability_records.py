@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from posenb.experiments.stability_tables import NAMES, by_seed, joined
+from posenb.experiments.stability_tables import NAMES, by_architecture, by_seed, joined
 from posenb.plots.style import LEFT, MIDDLE, RIGHT, house_style
 
 _METRICS = {
@@ -75,6 +75,36 @@ def robustness_curves(records: Sequence[Mapping[str, Any]]) -> Figure:
         cell.set(xlabel="P (pixels of 256)", title=f"on {record['dataset']}", ylim=(0, 1))
         cell.legend(fontsize=8, loc="lower right")
     axes[0, 0].set_ylabel("share that moves at most P")
+    return figure
+
+
+@house_style
+def architectures(records: Sequence[Mapping[str, Any]]) -> Figure:
+    """Stability and accuracy of the baseline and of all three changes by architecture (SHR paper, Fig. 8).
+
+    A dot is the mean, ticks are the seeds.
+
+    Args:
+        records: SHR-7's and SHR-6's, which has the network of the other claims; a row of panels a data set.
+    """
+    tables = by_architecture(records)
+    rows = max(len(table.index.unique("architecture")) for table in tables.values())
+    size = (7.4, len(tables) * (0.42 * rows + 0.75) + 0.3)
+    figure, axes = plt.subplots(len(tables), 2, figsize=size, squeeze=False, sharey="row", sharex="col")
+    for line, (dataset, table) in zip(axes, tables.items(), strict=True):
+        names, ordered = list(table.index.unique("architecture")), table.sort_index()
+        for cell, metric in zip(line, ("ruc", "auc"), strict=True):
+            for y, name in enumerate(names):
+                ends = [ordered.loc[(name, variant), metric] for variant in ("base", "all")]
+                cell.plot([values.mean() for values in ends], [y, y], color="0.8", zorder=1)
+                for values, colour, label in zip(ends, (MIDDLE, LEFT), ("baseline", "all three"), strict=True):
+                    cell.plot(values, [y] * len(values), "|", color=colour, markersize=8, alpha=0.7)
+                    cell.plot(values.mean(), y, "o", color=colour, markersize=5.5, label=label if y == 0 else None)
+            cell.set_ylim(len(names) - 0.5, -0.5)
+            cell.grid(axis="y", color="0.93")
+            cell.set_title(f"{_METRICS[metric]}, on {dataset}", fontsize=9)
+        line[0].set_yticks(range(len(names)), names)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 

@@ -96,6 +96,10 @@ def test_train_and_predict(tmp_path: Path, home: Path) -> None:
         printed = call(f"data {command} --annotations {tmp_path}/griffins.json --images {tmp_path}/pictures")
         assert "10 people of 10 pictures" in printed
     words = "--steps 3 --batch 4 --size 32 --network-set widths=[8,8] --device cpu --precision 32-true"
+    few = call(f"train --dataset griffins --samples 9 {words}")
+    assert "griffins has 8 training samples, not 9: all are taken" in few
+    few = call(f"train --dataset griffins --method semi_supervised --samples 6 --unlabelled 3 {words}")
+    assert "griffins has 2 training samples left without labels, not 3: all are taken" in few
     trained = call(f"train --dataset griffins {words}")
     assert "pck/left_wing" in trained
     key = trained.split()[1]

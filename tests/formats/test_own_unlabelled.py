@@ -132,4 +132,8 @@ def test_it_is_listed_read_beside_labels_and_cannot_be_trained_on_alone(street: 
     assert "street has no labels: train on another set, with --unlabelled-from street" in alone
     beside = f"train --method semi_supervised --set scheme=dual --samples 8 --unlabelled-from street {words}"
     assert "say how many samples of street to take" in call(beside)
-    assert "pck" in call(f"{beside} --unlabelled 5")
+    trained = call(f"{beside} --unlabelled 5")
+    assert "pck" in trained and "all are taken" not in trained
+    # a set that has fewer than were asked for
+    trained = call(f"{beside} --unlabelled 50")
+    assert "pck" in trained and "street has 5 training samples, not 50: all are taken" in trained

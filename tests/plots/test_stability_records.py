@@ -61,6 +61,25 @@ def test_robustness_curves_name_their_area():
     assert axes.lines[2].get_ydata()[0] == pytest.approx(0.2)
 
 
+def test_architectures_stand_beside_the_network_of_the_other_claims():
+    light = record(names=("mobilenet_v2/base", "mobilenet_v2/all", "hrnet/base", "hrnet/all"))
+    table = tables.by_architecture([record(), light, record("lsp")])["hand"]
+    assert list(table.index.unique("architecture")) == ["small", "MobileNetV2", "HRNet"]
+    # the variants are the 0th and the 2nd of the first record, and the 2nd and 3rd of the other
+    assert table.loc[("small", "all", 1), "ruc"] == pytest.approx(0.6)
+    assert table.loc[("HRNet", "base", 1), "ruc"] == pytest.approx(0.6)
+    axes = plots.architectures([record(), light, record("lsp")]).axes
+    assert [cell.get_title() for cell in axes] == [
+        "RUC, on hand",
+        "AUC on clean images, on hand",
+        "RUC, on lsp",
+        "AUC on clean images, on lsp",
+    ]
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["small", "MobileNetV2", "HRNet"]
+    dots = [line.get_xdata()[0] for line in axes[0].lines if line.get_marker() == "o"]
+    assert dots == pytest.approx([0.4, 0.6, 0.4, 0.5, 0.6, 0.7])
+
+
 def test_rivals_stand_at_their_accuracy_and_stability():
     one = record(names=("base", "all", "st_a"))
     (axes,) = plots.rivals([one]).axes
