@@ -91,15 +91,16 @@ def augmix(images: Tensor, severity: float, generator: Generator, chains: int = 
     mixture = torch.zeros_like(images)
     for weight in weights:
         depth = torch.randint(1, 4, (count,), generator=generator)
-        chain = images
+        chain = images.clone()
         for link in range(3):
             which = torch.randint(len(OPERATIONS), (count,), generator=generator)
             level = (uniform(count) * (severity - 0.1) + 0.1).to(images.device)
             # beyond a chain's end nothing happens
-            which = torch.where(link < depth, which, -1).to(images.device)
+            which = torch.where(link < depth, which, -1)
             for number, operation in enumerate(OPERATIONS):
-                chosen = which == number
-                chain = torch.where(chosen[:, None, None, None], operation(chain, level), chain)
+                rows = (which == number).nonzero()[:, 0].to(images.device)
+                if len(rows):
+                    chain[rows] = operation(chain[rows], level[rows])
         mixture += weight * chain
     share = uniform(count).to(images.device)[:, None, None, None]
     return (1 - share) * images + share * mixture
