@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from posenb import data, methods, training
 from posenb.errors import UserError
 from posenb.methods.base import LATER
+from posenb.options import build
 from posenb.step import Budget
 
 
@@ -112,7 +111,10 @@ class Spec:
         Raises:
             UserError: for an option that the method does not have, or a value that it refuses.
         """
-        return build(methods.find(self.method).options_type(), self.options, f"method {self.method!r}")
+        try:
+            return build(methods.find(self.method).options_type(), self.options, f"method {self.method!r}")
+        except ValueError as error:
+            raise UserError(str(error)) from None
 
     def describe(self) -> dict[str, Any]:
         """Everything that the run's numbers depend on, as plain JSON values, defaults and versions included."""
@@ -175,46 +177,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(name): plain(part) for name, part in value.items()}
     return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value
-
-
-def build(usual: Any, values: Mapping[str, Any], what: str) -> Any:
-    """A dataclass with some of its fields changed; nested ones may be mappings of what changes in them.
-
-    Raises:
-        UserError: for an unknown field or a refused value; the message names what is known.
-    """
-    known = [f.name for f in dataclasses.fields(usual)]
-    if unknown := set(values) - set(known):
-        raise UserError(f"{what} has no option {', '.join(sorted(unknown))}; it has {', '.join(known)}")
-    try:
-        whole = {
-            name: build(getattr(usual, name), value, f"{what}, {name}")
-            if isinstance(value, Mapping) and dataclasses.is_dataclass(getattr(usual, name))
-            else value
-            for name, value in values.items()
-        }
-        hints = get_type_hints(type(usual))
-        for name, value in whole.items():
-            if not _fits(value, hints[name]):
-                default = getattr(usual, name)
-                like = "true or false" if isinstance(default, bool) else f"something like {default!r}"
-                raise ValueError(f"{name} must be {like}, not {value!r}")
-        return replace(usual, **whole)
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{what}: {error}") from None
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of a field's type, as far as a command line can be wrong: a text for a number, 1 for true."""
-    if get_origin(hint) in (Union, UnionType):
-        return any(_fits(value, part) for part in get_args(hint))
-    if hint in (int, float):
-        return isinstance(value, (int, hint)) and not isinstance(value, bool) and math.isfinite(value)
-    if hint in (bool, str) or dataclasses.is_dataclass(hint):
-        return isinstance(value, hint)
-    if get_origin(hint) is Mapping:
-        return isinstance(value, Mapping)
-    return value is None if hint is type(None) else True
 
 
 def from_description(described: Mapping[str, Any]) -> Spec:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from posenb.models.layers import parameters
+from posenb.options import build, require_counts
 
 __all__ = ["NETWORKS", "create", "parameters"]
 
@@ -35,18 +36,16 @@ def create(name: str, joints: int, options: Mapping[str, Any] | None = None, see
         options: fields of that module's ``Options``.
 
     Raises:
-        ValueError: for an unknown name or option.
+        ValueError: for an unknown name or option, or a value that it refuses.
     """
     if name not in NETWORKS:
         raise ValueError(f"network must be one of {', '.join(NETWORKS)}, not {name!r}")
     module_name, class_name = NETWORKS[name]
     module = import_module(module_name)
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in (options or {}).items()}
-    if unknown := set(given) - set(module.Options.__dataclass_fields__):
-        known = ", ".join(module.Options.__dataclass_fields__)
-        raise ValueError(f"network {name!r} has no option {', '.join(sorted(unknown))}; it has {known}")
+    wanted = build(module.Options(), options or {}, f"network {name!r}")
+    require_counts(wanted)
     # torch's layers draw their weights from the global generator
     with torch.random.fork_rng(devices=[]):
         # not torch.manual_seed, which would seed the GPUs' generators as well, and they are not forked
         torch.default_generator.manual_seed(seed)
-        return getattr(module, class_name)(joints, module.Options(**given))
+        return getattr(module, class_name)(joints, wanted)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torchvision.models as backbones
 from torch import Tensor, nn
+from torchvision.models import WeightsEnum
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from posenb.models.layers import check_sides, norm, normalised
@@ -20,6 +21,14 @@ _LAST = {
     "mobilenet_v2": ("features", 1280),
     "shufflenet_v2_x1_0": ("conv5", 1024),
 }
+
+
+def known_weights(backbone: str, name: str | None) -> WeightsEnum | None:
+    """torchvision's pretrained weights by their name. Raises ValueError for an unknown one."""
+    known = backbones.get_model_weights(backbone)
+    if name is None or name in known.__members__:
+        return known[name] if name else None
+    raise ValueError(f"weights of {backbone} must be one of {', '.join(known.__members__)}, not {name!r}")
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class Baseline(nn.Module):
     """Images ``(B, 3, H, W)`` in [0, 1] -> a list of one map ``(B, K, H / 4, W / 4)``. H and W are multiples of 32.
 
     Raises:
-        ValueError: for a backbone that is not listed here, or sides that are no multiples of 32.
+        ValueError: for a backbone or weights that are not known, or sides that are no multiples of 32.
     """
 
     stride = 4
@@ -50,7 +59,7 @@ class Baseline(nn.Module):
         if o.backbone not in _LAST:
             raise ValueError(f"backbone must be one of {', '.join(_LAST)}, not {o.backbone!r}")
         node, width = _LAST[o.backbone]
-        whole = backbones.get_model(o.backbone, weights=o.weights)
+        whole = backbones.get_model(o.backbone, weights=known_weights(o.backbone, o.weights))
         self.backbone = create_feature_extractor(whole, {node: "last"})
         steps: list[nn.Module] = []
         for inside in (width, o.channels, o.channels):

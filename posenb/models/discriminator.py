@@ -6,7 +6,6 @@ Each has the form of a pose network (Chou et al. 2018), but works at the maps' o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from posenb.models import hourglass, small
 from posenb.models.layers import conv_norm_relu, norm
+from posenb.options import build, require_counts
 
 
 class SmallDiscriminator(nn.Module):
@@ -78,16 +78,13 @@ def create(name: str, joints: int, options: Mapping[str, Any] | None = None, see
             real and generated maps come in batches of their own.
 
     Raises:
-        ValueError: for an unknown name or option.
+        ValueError: for an unknown name or option, or a value that it refuses.
     """
     if name not in DISCRIMINATORS:
         raise ValueError(f"discriminator must be one of {', '.join(DISCRIMINATORS)}, not {name!r}")
     kind, options_type = DISCRIMINATORS[name]
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in (options or {}).items()}
-    names = [field.name for field in fields(options_type)]
-    if unknown := set(given) - set(names):
-        known = ", ".join(names)
-        raise ValueError(f"discriminator {name!r} has no option {', '.join(sorted(unknown))}; it has {known}")
+    wanted = build(options_type(norm="group"), options or {}, f"discriminator {name!r}")
+    require_counts(wanted)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return kind(joints, options_type(**{"norm": "group"} | given))
+        return kind(joints, wanted)

@@ -9,6 +9,7 @@ import torch
 import torchvision.models as backbones
 from torch import Tensor, nn
 
+from posenb.models.baseline import known_weights
 from posenb.models.layers import check_sides, conv_norm_relu, normalised
 
 
@@ -40,7 +41,7 @@ class Feedback(nn.Module):
     is the paper's, its last layer replaced. It starts with an answer of about 0.
 
     Raises:
-        ValueError: for a backbone that is neither, or images whose side does not fit.
+        ValueError: for a backbone that is neither, unknown weights, or images whose side does not fit.
     """
 
     def __init__(self, joints: int, options: Options | None = None) -> None:
@@ -63,7 +64,8 @@ class Feedback(nn.Module):
         elif o.backbone == "googlenet":
             self.least = 32
             # without weights the auxiliary heads would be made, with them they must be and are dropped then
-            self.whole = backbones.googlenet(weights=o.weights, init_weights=False, aux_logits=o.weights is not None)
+            weights = known_weights("googlenet", o.weights)
+            self.whole = backbones.googlenet(weights=weights, init_weights=False, aux_logits=weights is not None)
             self.whole.aux_logits, self.whole.aux1, self.whole.aux2 = False, None, None
             # the colours are normalised here, once for all backbones
             self.whole.transform_input = False

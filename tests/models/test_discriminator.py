@@ -52,3 +52,5 @@ def test_what_is_not_known_is_refused():
         discriminator.create("large", 5)
     with pytest.raises(ValueError, match="has no option depth"):
         discriminator.create("small", 5, {"depth": 3})
+    with pytest.raises(ValueError, match="widths must be at least 1"):
+        discriminator.create("small", 5, {"widths": [8, 0]})
