@@ -28,8 +28,8 @@ PAIRS: dict[str, Mapping[str, Any]] = {
 RIVALS: dict[str, Mapping[str, Any]] = {
     name: {"rival": name} for name in ("at", "augmix", "lipschitz", "patch_gaussian", "st_g", "st_a")
 }
-# the tightest limit of 2, 2.5, 3 and 4 that costs at most the paper's 2.5 points of clean AUC, on validation pictures of
-# hands: within a limit of 2 the network's maps shrink until, in one seed of three, nothing is left of them
+# the tightest limit of 2, 2.5, 3 and 4 that costs at most the paper's 2.5 points of clean AUC, on validation pictures
+# of hands: within a limit of 2 the network's maps shrink until, in one seed of three, nothing is left of them
 RIVALS["lipschitz"] = {"rival": "lipschitz", "strengths": {"lipschitz": 2.5}}
 # SHR-13: the highly differentiated heatmap regressed directly
 DIRECT: dict[str, Mapping[str, Any]] = {
