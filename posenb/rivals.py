@@ -22,7 +22,7 @@ class Strengths:
     radius: of adversarial training, largest change of a pixel. Madry et al. have 8/255 on 32 x 32 images.
     attack_steps: of adversarial training. Madry et al. have 7; each costs a forward and a backward pass.
     severity: of AugMix's operations, of 10; its CIFAR setting.
-    lipschitz: largest gain of a layer.
+    lipschitz: largest gain of a layer. Within 2 a small network's maps may shrink until nothing is left of them.
     patch: largest side of a Gaussian patch, of the image's: Lopes et al. have 25 of 32 pixels.
     patch_std: largest standard deviation in a patch; Lopes et al. go to 1.
     noise_std: of stability training with Gaussian noise; the training corruption's at its middle severity.
