@@ -147,13 +147,21 @@ def measure_shr8(profile: str, dataset: str, seed: int, device: str = "auto") ->
     """The smaller of: RUC of all three less the best rival's; 2 points less the clean AUC that all three cost against
     the baseline."""
     found, keys = measured(["base", "all", *RIVALS], profile, dataset, seed, device)
-    images = np.stack([stacked(found, "stable").mean(axis=(2, 3)), stacked(found, "auc")], axis=2)
+    stable = stacked(found, "stable")
+    images = np.stack([stable.mean(axis=(2, 3)), stacked(found, "auc")], axis=2)
 
     def statistic(mean: Array) -> list[float]:
         (_, ours, *rivals), (base, cost, *_) = mean.T
         return [*(ours - rival for rival in rivals), accuracy.MARGIN - (base - cost)]
 
-    return _measurement(found, keys, images, statistic)
+    return _measurement(
+        found,
+        keys,
+        images,
+        statistic,
+        corruptions=list(found["base"].corruptions),
+        by_corruption=stable.mean(axis=(0, 3)).tolist(),
+    )
 
 
 def measure_shr9(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:

@@ -83,7 +83,8 @@ def joined(records: Sequence[Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
 
 
 def by_corruption(record: Mapping[str, Any]) -> pd.DataFrame:
-    """SHR-5's and SHR-9's mean over seeds and severities: a row a variant, a column a corruption."""
+    """A mean over seeds and severities, of SHR-5's R, SHR-8's RUC or SHR-9's AUC: a row a variant, a column a
+    corruption."""
     first = record["curves"][0]
     sums = sum(pd.DataFrame(curves["by_corruption"]) for curves in record["curves"])
     return pd.DataFrame(sums.to_numpy() / len(record["curves"]), list(first["variants"]), first["corruptions"])
