@@ -6,20 +6,17 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
-
-T = TypeVar("T")
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 
-def build(usual: T, values: Mapping[str, Any], what: str) -> T:
+def build(usual: Any, values: Mapping[str, Any], what: str) -> Any:
     """A dataclass with some of its fields changed; nested ones may be mappings of what changes in them.
 
     Raises:
         ValueError: for an unknown field or a refused value; the message is one line that begins with ``what`` and names
             what is known.
     """
-    fields: Any = usual
-    known = [field.name for field in dataclasses.fields(fields)]
+    known = [field.name for field in dataclasses.fields(usual)]
     if unknown := set(values) - set(known):
         raise ValueError(f"{what} has no option {', '.join(sorted(unknown))}; it has {', '.join(known)}")
     whole = {
@@ -37,7 +34,7 @@ def build(usual: T, values: Mapping[str, Any], what: str) -> T:
             like = "true or false" if isinstance(default, bool) else f"something like {_written(default)}"
             raise ValueError(f"{what}: {name} must be {like}, not {_written(value)}")
     try:
-        return dataclasses.replace(fields, **whole)
+        return dataclasses.replace(usual, **whole)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{what}: {error}") from None
 
