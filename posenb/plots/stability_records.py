@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from posenb.experiments.stability_tables import NAMES, by_architecture, by_seed, joined
-from posenb.plots.style import LEFT, MIDDLE, RIGHT, house_style
+from posenb.plots.style import LEFT, MIDDLE, RIGHT, house_style, name_dots
 
 _METRICS = {
     "ruc": "RUC",
@@ -118,24 +118,15 @@ def rivals(records: Sequence[Mapping[str, Any]]) -> Figure:
     tables = joined(records)
     figure, axes = plt.subplots(1, len(tables), figsize=(4.4 * len(tables) + 0.4, 3.8), squeeze=False)
     for cell, (dataset, table) in zip(axes[0], tables.items(), strict=True):
-        middle = table["auc"].mean()
         for name, row in table.iterrows():
             own = name in _COLOURS
             colour = MIDDLE if name == "base" else LEFT if own else RIGHT
             cell.plot(row["auc"], row["ruc"], "o", color=colour, markersize=7 if own else 5)
-            side = "left" if row["auc"] < middle else "right"
-            offset = 7 if side == "left" else -7
-            cell.annotate(
-                NAMES.get(str(name), str(name)),
-                (row["auc"], row["ruc"]),
-                (offset, 0),
-                textcoords="offset points",
-                ha=side,
-                va="center",
-                fontsize=8,
-            )
         cell.set(xlabel="AUC on clean images", ylabel="RUC", title=f"on {dataset}")
         cell.margins(0.12)
+    for cell, table in zip(axes[0], tables.values(), strict=True):
+        dots = zip(table.index, table["auc"], table["ruc"], strict=True)
+        name_dots(cell, {NAMES.get(name, name): (x, y) for name, x, y in dots})
     return figure
 
 

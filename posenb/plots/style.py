@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -12,6 +12,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox, BboxBase
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -88,3 +89,48 @@ def grid(count: int, columns: int, side: float) -> tuple[Figure, NDArray[Any]]:
 def ink(colour: str) -> str:
     """A side's colour, dark enough for letters on white."""
     return {RIGHT: "#a35f00", MIDDLE: "#555555"}.get(colour, colour)
+
+
+# where a dot's name may stand: offset in points, and which of the name's sides is next to the dot
+_PLACES = (
+    ((7, 0), "left", "center"),
+    ((-7, 0), "right", "center"),
+    ((0, 6), "center", "bottom"),
+    ((0, -6), "center", "top"),
+    ((4, 5), "left", "bottom"),
+    ((-4, 5), "right", "bottom"),
+    ((4, -5), "left", "top"),
+    ((-4, -5), "right", "top"),
+)
+
+
+def name_dots(axes: Axes, dots: Mapping[str, tuple[float, float]], size: float = 8) -> None:
+    """A name beside each dot, at the first place where it covers no dot and no other name, or the least of them.
+
+    The axes' limits must be set before: what is free depends on them.
+    """
+    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
+    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in axes.transData.transform(list(dots.values()))]
+    for name, at in dots.items():
+        places = []
+        for offset, ha, va in _PLACES:
+            text = axes.annotate(
+                name, at, offset, textcoords="offset points", ha=ha, va=va, fontsize=size, in_layout=False
+            )
+            box = text.get_window_extent()
+            places.append((_covered(box, taken) + _outside(box, axes.bbox), text, box))
+        best = min(places, key=lambda place: place[0])
+        for place in places:
+            if place is not best:
+                place[1].remove()
+        taken.append(best[2])
+
+
+def _covered(box: Bbox, others: Sequence[Bbox]) -> float:
+    shared = (Bbox.intersection(box, other) for other in others)
+    return sum(part.width * part.height for part in shared if part)
+
+
+def _outside(box: Bbox, frame: BboxBase) -> float:
+    inside = Bbox.intersection(box, frame)
+    return box.width * box.height - (inside.width * inside.height if inside else 0)

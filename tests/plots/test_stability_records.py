@@ -88,6 +88,19 @@ def test_rivals_stand_at_their_accuracy_and_stability():
     assert places.keys() == {"baseline", "all three", "ST, ten corruptions"}
 
 
+def test_names_of_close_rivals_stand_apart():
+    names = ("base", "mst", "at", "st_g", "st_a", "augmix")
+    one = record(seeds=(0,), names=names)
+    for n, name in enumerate(names):  # a heap of dots, closer than their names are long
+        one["curves"][0]["variants"][name] |= {"auc": 0.5 + 0.006 * n, "ruc": 0.5 + 0.012 * (n % 3)}
+    one["curves"][0]["variants"]["base"] |= {"auc": 0.4, "ruc": 0.4}
+    (axes,) = plots.rivals([one]).axes
+    axes.figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == len(names)
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+
+
 def test_rivals_of_several_claims_share_a_panel():
     """A variant that two records have stands where the first one puts it."""
     one, other = record(names=("base", "all")), record(names=("mst", "base"))
