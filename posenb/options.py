@@ -19,14 +19,7 @@ def build(usual: Any, values: Mapping[str, Any], what: str) -> Any:
     known = [field.name for field in dataclasses.fields(usual)]
     if unknown := set(values) - set(known):
         raise ValueError(f"{what} has no option {', '.join(sorted(unknown))}; it has {', '.join(known)}")
-    whole = {
-        name: build(getattr(usual, name), value, f"{what}, {name}")
-        if isinstance(value, Mapping) and dataclasses.is_dataclass(getattr(usual, name))
-        else tuple(value)
-        if isinstance(value, list)
-        else value
-        for name, value in values.items()
-    }
+    whole = {name: _read(getattr(usual, name), value, f"{what}, {name}") for name, value in values.items()}
     hints = get_type_hints(type(usual))
     for name, value in whole.items():
         if not _fits(value, hints[name]):
@@ -37,6 +30,13 @@ def build(usual: Any, values: Mapping[str, Any], what: str) -> Any:
         return dataclasses.replace(usual, **whole)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{what}: {error}") from None
+
+
+def _read(default: Any, value: Any, what: str) -> Any:
+    """A value as its field has it: JSON knows neither dataclasses nor tuples."""
+    if isinstance(value, Mapping) and dataclasses.is_dataclass(default):
+        return build(default, value, what)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def require_counts(options: Any) -> None:

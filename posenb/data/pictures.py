@@ -78,7 +78,7 @@ def header_of(path: Path) -> Header | None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """1 also where EXIF is damaged: a PNG may have it behind its pixels, a whole size does not wait for it."""
+    """1 also where EXIF cannot be read: in a PNG that was cut short it may lie behind the pixels."""
     try:
         told = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # as above

@@ -25,10 +25,12 @@ _LAST = {
 
 def known_weights(backbone: str, name: str | None) -> WeightsEnum | None:
     """torchvision's pretrained weights by their name. Raises ValueError for an unknown one."""
+    if name is None:
+        return None
     known = backbones.get_model_weights(backbone)
-    if name is None or name in known.__members__:
-        return known[name] if name else None
-    raise ValueError(f"weights of {backbone} must be one of {', '.join(known.__members__)}, not {name!r}")
+    if name not in known.__members__:
+        raise ValueError(f"weights of {backbone} must be one of {', '.join(known.__members__)}, not {name!r}")
+    return known[name]
 
 
 @dataclass(frozen=True)
