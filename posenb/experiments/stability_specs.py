@@ -28,8 +28,8 @@ PAIRS: dict[str, Mapping[str, Any]] = {
 RIVALS: dict[str, Mapping[str, Any]] = {
     "at": {"rival": "at"},
     "augmix": {"rival": "augmix"},
-    # the tightest limit of 2, 2.5, 3 and 4 that costs at most the paper's 2.5 points of clean AUC on validation pictures
-    # of hands: within a limit of 2 the network's maps shrink until, in one seed of three, nothing is left of them
+    # the tightest of 2, 2.5, 3 and 4 that costs at most the paper's 2.5 points of clean AUC on validation pictures of
+    # hands: within a limit of 2 the network's maps shrink until, in one seed of three, nothing is left of them
     "lipschitz": {"rival": "lipschitz", "strengths": {"lipschitz": 2.5}},
     "patch_gaussian": {"rival": "patch_gaussian"},
     "st_g": {"rival": "st_g"},
