@@ -60,6 +60,11 @@ def stacked(found: dict[str, Stability], field: str) -> Array:
     return np.stack([getattr(stability, field) for stability in found.values()], axis=1)
 
 
+def _over_corruptions(found: dict[str, Stability], images: Array) -> dict[str, Any]:
+    """The mean over images and severities of ``(N, V, C, S)``, for each variant and corruption."""
+    return {"corruptions": list(found["base"].corruptions), "by_corruption": images.mean(axis=(0, 3)).tolist()}
+
+
 def gains(means: Array) -> list[float]:
     """From (base, rcc, hdhr, mst, all), higher is better: the gains of each of the three over base, and of all over
     each of the three."""
@@ -122,8 +127,7 @@ def measure_shr5(profile: str, dataset: str, seed: int, device: str = "auto") ->
         images,
         lambda mean: gains(-mean / mean[0].mean()),
         off_diagonal=off_diagonals(profile, dataset, seed),
-        corruptions=list(found["base"].corruptions),
-        by_corruption=every.mean(axis=(0, 3)).tolist(),
+        **_over_corruptions(found, every),
     )
 
 
@@ -159,8 +163,7 @@ def measure_shr8(profile: str, dataset: str, seed: int, device: str = "auto") ->
         keys,
         images,
         statistic,
-        corruptions=list(found["base"].corruptions),
-        by_corruption=stable.mean(axis=(0, 3)).tolist(),
+        **_over_corruptions(found, stable),
     )
 
 
@@ -173,8 +176,7 @@ def measure_shr9(profile: str, dataset: str, seed: int, device: str = "auto") ->
         keys,
         images,
         lambda mean: float((mean[1] - mean[0]).mean()),
-        corruptions=list(found["base"].corruptions),
-        by_corruption=images.mean(axis=(0, 3)).tolist(),
+        **_over_corruptions(found, images),
     )
 
 

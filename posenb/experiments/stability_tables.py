@@ -90,6 +90,12 @@ def by_corruption(record: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(sums.to_numpy() / len(record["curves"]), list(first["variants"]), first["corruptions"])
 
 
+def written_by_corruption(record: Mapping[str, Any], form: str) -> pd.DataFrame:
+    """:func:`by_corruption` as a table of text: variants and corruptions by their names, numbers by ``form``."""
+    table = by_corruption(record).rename(index=NAMES, columns=lambda name: name.replace("_", " "))
+    return table.map(form.format)
+
+
 def by_architecture(records: Sequence[Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
     """By data set, baseline and all three of every seed: index (architecture, variant, seed), a column a metric.
 

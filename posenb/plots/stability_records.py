@@ -8,6 +8,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -41,9 +43,8 @@ def ablation(records: Sequence[Mapping[str, Any]]) -> Figure:
                 if name in table.index.get_level_values("variant"):
                     values = table.loc[name, metric]
                     at = y + (k - (len(tables) - 1) / 2) * step
-                    cell.plot(values, [at] * len(values), "|", color=colour, markersize=6, alpha=0.6)
                     label = f"on {dataset}" if y == 0 and len(tables) > 1 else None
-                    cell.plot(values.mean(), at, "o", color=colour, markersize=4.5, label=label)
+                    _mean_and_seeds(cell, values, at, colour, label)
         cell.set_title(title, fontsize=8.5)
         cell.set_yticks(range(len(names)), [NAMES.get(name, name) for name in names])
         cell.set_ylim(len(names) - 0.5, -0.5)
@@ -57,6 +58,11 @@ def ablation(records: Sequence[Mapping[str, Any]]) -> Figure:
     if len(tables) > 1:
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(tables))
     return figure
+
+
+def _mean_and_seeds(cell: Axes, values: pd.Series, y: float, colour: str, label: str | None) -> None:
+    cell.plot(values, [y] * len(values), "|", color=colour, markersize=6, alpha=0.6)
+    cell.plot(values.mean(), y, "o", color=colour, markersize=4.5, label=label)
 
 
 @house_style
@@ -98,8 +104,7 @@ def architectures(records: Sequence[Mapping[str, Any]]) -> Figure:
                 ends = [ordered.loc[(name, variant), metric] for variant in ("base", "all")]
                 cell.plot([values.mean() for values in ends], [y, y], color="0.8", zorder=1)
                 for values, colour, label in zip(ends, (MIDDLE, LEFT), ("baseline", "all three"), strict=True):
-                    cell.plot(values, [y] * len(values), "|", color=colour, markersize=8, alpha=0.7)
-                    cell.plot(values.mean(), y, "o", color=colour, markersize=5.5, label=label if y == 0 else None)
+                    _mean_and_seeds(cell, values, y, colour, label if y == 0 else None)
             cell.set_ylim(len(names) - 0.5, -0.5)
             cell.grid(axis="y", color="0.93")
             cell.set_title(f"{_METRICS[metric]}, on {dataset}", fontsize=9)
@@ -124,6 +129,7 @@ def rivals(records: Sequence[Mapping[str, Any]]) -> Figure:
             cell.plot(row["auc"], row["ruc"], "o", color=colour, markersize=7 if own else 5)
         cell.set(xlabel="AUC on clean images", ylabel="RUC", title=f"on {dataset}")
         cell.margins(0.12)
+    # once all panels are there: each makes the others narrower, and names are placed by pixels
     for cell, table in zip(axes[0], tables.values(), strict=True):
         dots = zip(table.index, table["auc"], table["ruc"], strict=True)
         name_dots(cell, {NAMES.get(name, name): (x, y) for name, x, y in dots})

@@ -104,7 +104,7 @@ _PLACES = (
 )
 
 
-def name_dots(axes: Axes, dots: Mapping[str, tuple[float, float]], size: float = 8) -> None:
+def name_dots(axes: Axes, dots: Mapping[str, tuple[float, float]]) -> None:
     """A name beside each dot, at the first place where it covers no dot and no other name, or the least of them.
 
     The axes' limits must be set before: what is free depends on them.
@@ -115,7 +115,7 @@ def name_dots(axes: Axes, dots: Mapping[str, tuple[float, float]], size: float =
         places = []
         for offset, ha, va in _PLACES:
             text = axes.annotate(
-                name, at, offset, textcoords="offset points", ha=ha, va=va, fontsize=size, in_layout=False
+                name, at, offset, textcoords="offset points", ha=ha, va=va, fontsize=8, in_layout=False
             )
             box = text.get_window_extent()
             places.append((_covered(box, taken) + _outside(box, axes.bbox), text, box))

@@ -43,6 +43,8 @@ class TestTables:
     def test_means_by_corruption(self):
         table = tables.by_corruption(record())
         assert table.loc["all"].to_dict() == {"spatter": 2.5, "saturate": 4.5}
+        text = tables.written_by_corruption(record(), "{:.1f}")
+        assert text.loc["all three"].to_dict() == {"spatter": "2.5", "saturate": "4.5"}
 
 
 def test_the_ablation_has_a_panel_a_metric_and_a_row_a_variant():
