@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import zipfile
 from dataclasses import dataclass, field
@@ -11,6 +12,9 @@ import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 from PIL import Image
+
+from posenb.data import lsp, prepared
+from posenb.skeletons import LSP14
 
 COMMENTS = ("Photo ID: 7", "Owner Name: Ána, of: Leeds", "License: 4", "Photo URL: http://example.org/7")
 HEIGHT, WIDTH = 170, 120
@@ -48,3 +52,27 @@ class Official:
             for name, contents in {"joints.mat": mat.getvalue(), **self.files}.items():
                 file.writestr(under + name, contents)
         return path
+
+
+def three_people() -> Official:
+    """LSP with three images; each shows a blob where its right wrist is."""
+    random = np.random.default_rng(0)
+    points = random.uniform((20, 20), (WIDTH - 20, HEIGHT - 20), (3, 14, 2))
+    joints = np.concatenate([points + 0.5, random.integers(0, 2, (3, 14, 1))], axis=2).transpose(2, 1, 0)
+    wrist = LSP14.joints.index("right_wrist")
+    files = {f"images/im{n + 1:04d}.jpg": jpeg(blob(points[n, wrist])) for n in range(3)}
+    return Official(joints, {"README.txt": b"Leeds Sports Pose", "visualized/im0001.jpg": b"", **files})
+
+
+def left(folder: Path) -> set[str]:
+    """What lies in a folder, but for locks."""
+    return {path.name for path in folder.iterdir() if path.suffix != ".lock"}
+
+
+def kept(official: Official, folder: Path) -> Path:
+    """The folder, with three people prepared in it."""
+    lsp._install(official.write(folder.parent / "lsp.zip"), folder, 3)
+    return folder
+
+
+load_lsp = functools.partial(prepared.load, lsp.SOURCE)
