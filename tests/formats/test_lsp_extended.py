@@ -13,7 +13,7 @@ import torch
 from posenb.data import fetch, lsp_extended, prepared
 from posenb.errors import DataError
 from posenb.skeletons import LSP14
-from tests.formats.leeds_files import HEIGHT, WIDTH, Official, blob, jpeg
+from tests.formats.leeds_files import HEIGHT, WIDTH, Official, blob, jpeg, left
 
 WRIST = LSP14.joints.index("right_wrist")
 
@@ -36,10 +36,6 @@ def official() -> Official:
 def kept(official: Official, folder: Path) -> Path:
     lsp_extended._install(official.write(folder.parent / "lspet.zip"), folder, 4)
     return folder
-
-
-def left(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir() if path.suffix != ".lock"}
 
 
 @pytest.mark.parametrize("under", ["", "lspet_dataset/"])
