@@ -109,8 +109,8 @@ def judge_roc(
 
 
 @house_style
-def plausibility(summaries: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Accuracy and plausibility of runs, a panel a measure, a bar a run."""
+def plausibility(summaries: Mapping[str, Mapping[str, float]], asymmetry: float) -> Figure:
+    """Accuracy and plausibility of runs, a panel a measure, a bar a run; dotted, the asymmetry of labelled poses."""
     figure, axes = plt.subplots(2, 3, figsize=(7.2, 3.6))
     colours = (MIDDLE, RIGHT, LEFT)
     for cell, (key, label) in zip(axes.flat, MEASURES.items(), strict=True):
@@ -122,6 +122,7 @@ def plausibility(summaries: Mapping[str, Mapping[str, float]]) -> Figure:
         cell.title.set_fontsize(9)
         cell.tick_params(labelsize=7.5)
         cell.invert_yaxis()
+    axes.flat[list(MEASURES).index("asymmetric")].axvline(asymmetry, color="k", linewidth=1, linestyle=":")
     for cell in axes[:, 0]:
         cell.set_yticks(range(len(summaries)), [TITLES.get(name, name) for name in summaries], fontsize=8.5)
     return figure

@@ -46,9 +46,11 @@ def test_curves_are_drawn_with_their_areas() -> None:
 
 def test_a_bar_says_its_number() -> None:
     summary = {"pck": 0.5, "hidden": 0.25, "covered": 0.4, "odd": 0.1, "swapped": 0.0, "asymmetric": 1.5}
-    figure = plots.plausibility({"mse": summary, "sat": summary})
+    figure = plots.plausibility({"mse": summary, "sat": summary}, 0.25)
     assert [text.get_text().strip() for text in figure.axes[0].texts] == ["0.500"] * 2
     assert len(figure.axes) == len(summary)
+    (labels,) = figure.axes[5].lines
+    assert set(labels.get_xdata()) == {0.25}
 
 
 def test_the_most_plausible_come_first() -> None:
