@@ -80,7 +80,7 @@ def corrupted(found: Mapping[str, Stability]) -> Figure:
     """Movement and accuracy under each corruption, a line a run over severities (SHR paper, Fig. 6, Table 3)."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.9))
     colours = dict(zip(found, [MIDDLE, LEFT, RIGHT, *sns.color_palette("colorblind")[2:]], strict=False))
-    labels = {"base": "baseline", "all": "RCC + HDHR + MST"}
+    labels = {"base": "baseline", "all": "all three"}
     for name, one in found.items():
         severities = np.array(one.severities)
         for c in range(len(one.corruptions)):
@@ -94,7 +94,7 @@ def corrupted(found: Mapping[str, Stability]) -> Figure:
     for cell in (left, right):
         cell.set_xticks(middle, [name.replace("_", "\n") for name in names], fontsize=7.5)
         cell.tick_params(axis="x", length=0)
-    left.set(yscale="log", ylabel="R: mean squared movement\n(pixels of 256)")
+    left.set(yscale="log", ylabel="R: mean squared movement\n(square pixels of 256)")
     right.set(ylabel="AUC on corrupted images\n(dotted: clean)", ylim=(0, 1))
     figure.legend(loc="outside upper center", ncols=len(found))
     return figure

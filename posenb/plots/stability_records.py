@@ -52,7 +52,7 @@ def ablation(records: Sequence[Mapping[str, Any]]) -> Figure:
         cell.tick_params(axis="x", labelsize=7.5)
         if metric == "r":
             cell.set_xscale("log")
-            cell.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=4))
+            cell.xaxis.set_major_locator(LogLocator(subs=(1, 2, 6)))
             cell.xaxis.set_major_formatter("{x:,.0f}")
             cell.xaxis.set_minor_formatter(NullFormatter())
     if len(tables) > 1:
