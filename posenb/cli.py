@@ -15,7 +15,7 @@ from posenb import __version__
 from posenb.cli_claims import claims as claims_command
 from posenb.cli_data import app as data_commands
 from posenb.cli_runs import app as run_commands
-from posenb.cli_runs import show
+from posenb.cli_runs import show, show_trained
 from posenb.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ app = typer.Typer(
 app.add_typer(data_commands, name="data")
 app.add_typer(run_commands, name="runs")
 app.command("claims")(claims_command)
+
+
+# what typer raises where options or arguments cannot be; it names only this heir of it
+Misuse: type[Any] = typer.BadParameter.__mro__[1]
 
 
 class ProfileName(StrEnum):
@@ -191,7 +195,8 @@ def train(
         raise UserError(first_line(error)) from None
     _tell_fewer(spec.data)
     run = runs.train(spec, device=device, processes=processes, fresh=fresh, logs=tensorboard)
-    show(run.key, run.metrics)
+    show_trained(run)
+    print(f"next: posenb predict {run.key[:8]} PICTURES")
 
 
 def _tell_fewer(wanted: Data) -> None:
@@ -227,7 +232,8 @@ def evaluate(
     if not set(some.skeleton.joints) & set(method.setting.skeleton.joints):
         raise UserError(f"{dataset} has no joint of the run's joint set: evaluate it on {own.name}")
     pred = evaluation.predict(method, some, place, flip=flip)
-    show(found.key, evaluation.score(pred, some.as_skeleton(method.setting.skeleton)))
+    told = f"{len(some):,} {split} samples of {dataset or own.name}"
+    show(found.key, evaluation.score(pred, some.as_skeleton(method.setting.skeleton)), told)
 
 
 @app.command()
@@ -298,21 +304,32 @@ def _settings(words: list[str] | None) -> dict[str, Any]:
     return settings
 
 
+def _tell_misuse(error: typer.BadParameter) -> None:
+    """In a line what is wrong with an option or argument; where nothing was asked for, the help."""
+    words = error.format_message().rstrip()
+    if words and "\n" not in words:
+        words = f"posenb: {words.rstrip('.')}: see `{error.ctx.command_path if error.ctx else 'posenb'} --help`"
+    if words:
+        print(words, file=sys.stderr)
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Run the command (of ``words``; of the command line where None).
 
     A user's mistake is one line on standard error and exit code 2.
     """
-    words = sys.argv[1:] if words is None else words
+    words = list(sys.argv[1:] if words is None else words)
     # what is trained anew begins anew, and pictures are predicted from the first one
     goes_on = "predict" not in words[:1] and "--fresh" not in words
     stopped = "posenb: stopped" + ("; the same command goes on where it was" if goes_on else "")
     try:
-        app(words)
-    except SystemExit as end:
-        if end.code == 130:  # how typer ends at Ctrl-C
+        code = app(words, prog_name="posenb", standalone_mode=False)
+        if code == 130:  # how typer ends at Ctrl-C
             print(stopped, file=sys.stderr)
-        raise
+        sys.exit(code or 0)
+    except Misuse as error:
+        _tell_misuse(error)
+        sys.exit(2)
     except UserError as error:
         print(f"posenb: {error}", file=sys.stderr)
         sys.exit(2)

@@ -15,7 +15,7 @@ from posenb.home import kept_in
 app = typer.Typer(help="Fetch and prepare real data sets.", no_args_is_help=True)
 
 Folder = Annotated[
-    Path | None, typer.Option(help="Where to keep it (default: data/NAME, which else becomes a link to it).")
+    Path | None, typer.Option(help="Where to keep it; default: data/NAME. Elsewhere, data/NAME becomes a link to it.")
 ]
 
 
@@ -171,6 +171,7 @@ def unlabelled(
 def list_sets() -> None:
     """The data sets that are there, and those that could be."""
     from posenb import data
+    from posenb.data.prepare import by_split
     from posenb.data.prepared import prepared_here
     from posenb.data.sources import SOURCES
 
@@ -178,9 +179,8 @@ def list_sets() -> None:
         print(f"{name:<16} drawn when asked for, {len(skeleton)} joints")
     found = prepared_here()
     for name, index in found.items():
-        kept = ", ".join(f"{count:,} {split}" for split, count in sorted(index["report"]["kept"].items()))
         joints = len(index["skeleton"]["joints"])
-        print(f"{name:<16} {kept}, {f'{joints} joints' if joints else 'no labels'}")
+        print(f"{name:<16} {by_split(index['report']['kept'])}, {f'{joints} joints' if joints else 'no labels'}")
     for name in SOURCES:
         if name not in found:
             print(f"{name:<16} not prepared: posenb data {name} --help")

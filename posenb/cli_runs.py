@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from posenb.runs import Run
 
 app = typer.Typer(help="What was trained: list, show, remove.", no_args_is_help=True)
 
@@ -37,7 +40,7 @@ def details(run: Annotated[str, typer.Argument(help="The first letters of its ke
 
     found = runs.find(run)
     print((found.path / "spec.json").read_text())
-    show(found.key, found.metrics)
+    show_trained(found)
     for name, value in found.provenance.items():
         print(f"{name:>12}  {value}")
     print(found.history.dropna(subset=["pck"]).round(4).to_string(index=False))
@@ -52,8 +55,15 @@ def remove(run: Annotated[str, typer.Argument(help="At least 4 letters of its ke
         print(f"removed {key}")
 
 
-def show(key: str, metrics: dict[str, float]) -> None:
-    """Print a run's key and metrics, a line each."""
+def show_trained(run: Run) -> None:
+    """Print what a run scored at its end."""
+    of = run.spec.data
+    show(run.key, run.metrics, f"{len(run.predictions.points):,} {of.tested_on} samples of {of.name}")
+
+
+def show(key: str, metrics: dict[str, float], samples: str) -> None:
+    """Print a run's key, on what it was measured, and its metrics, a line each."""
     print(f"run {key}")
+    print(f"on {samples}: PCK@0.2, AUC from 0 to 30 pixels of 256, mean error (epe) in pixels of the input")
     for name, value in metrics.items():
         print(f"{name:>24}  {value:.4f}")

@@ -54,19 +54,22 @@ class Data:
         if self.unlabelled_from and not self.unlabelled:
             raise UserError(f"say how many samples of {self.unlabelled_from} to take, without their labels")
 
+    @property
+    def tested_on(self) -> str:
+        """The split of the final evaluation: 'test', or 'val' while choices are made."""
+        return "test" if self.protocol == "verdict" else "val"
+
     def load(self, part: str, margin: int | None = None) -> data.PoseDataset:
         """'train', 'unlabelled', 'monitor' or 'final' samples; the last two by default without a margin."""
         if part == "unlabelled" and self.unlabelled_from:
             other = replace(self, name=self.unlabelled_from, train=self.unlabelled, unlabelled=0, unlabelled_from="")
             # options are this data set's own
             return replace(other, options={}).load("train", margin)
-        verdict = self.protocol == "verdict"
-        train, final = ("train", "test") if verdict else ("fit", "val")
         if part in ("train", "unlabelled"):
-            split, margin = train, self.margin if margin is None else margin
+            split, margin = "train" if self.protocol == "verdict" else "fit", self.margin if margin is None else margin
             count = None if self.train is None else self.train + self.unlabelled
         else:
-            split, count = (final, self.test) if part == "final" else ("val", self.monitor)
+            split, count = (self.tested_on, self.test) if part == "final" else ("val", self.monitor)
         found = data.load(self.name, split, count=count, size=self.size, margin=margin or 0, **self.options)
         chosen = {"train": slice(self.train), "unlabelled": slice(self.train, None)}
         if part in chosen and not len(found := found[chosen[part]]):

@@ -47,6 +47,7 @@ def test_runs_list_show_evaluate(home):
     assert '"soft_cross_entropy"' in shown.output and "threads" in shown.output
     scored = call("evaluate", KEY[:6], "--samples", "16")
     assert scored.exit_code == 0 and "pck/left_wrist" in scored.output
+    assert all("on 16 test samples of body: PCK@0.2" in one.output for one in (shown, scored))
     assert f"pck  {runs.find(KEY[:6]).metrics['pck']:.4f}" in scored.output  # on its own 16 test images
 
 
@@ -57,6 +58,7 @@ def test_train_with_options_and_predict(home, tmp_path):
     assert done.exit_code == 0, done.output
     key = done.output.split()[1]
     options = runs.find(key).spec.method_options()
+    assert "on 1,000 test samples of body" in done.output and f"next: posenb predict {key[:8]}" in done.output
     assert options.loss == "mse" and options.augmentation.rotation == 10 and options.augmentation.flip == 0.5
     cv2.imwrite(str(tmp_path / "me.png"), np.zeros((50, 40, 3), np.uint8))
     done = call("predict", key, str(tmp_path / "me.png"), "--out", str(tmp_path / "out"), "--table", "coco")
@@ -154,8 +156,45 @@ def test_the_installed_command_prints_a_mistake_and_exits_with_2(home):
     assert done.stderr == "posenb: no run starts with 'zzzz': see `posenb runs list`\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "--steps", "0"], "Invalid value for '--steps'"),
+        (["train", "--stepps", "3"], "No such option: --stepps"),
+        (["evaluate"], "Missing argument 'run'"),
+        (["predict"], "Missing argument 'run'"),
+        (["data", "lsp", "--archive"], "Option '--archive' requires an argument"),
+        (["brew"], "No such command 'brew'"),
+    ],
+)
+def test_misuse_of_the_command_line_is_one_line_that_names_the_help(words, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    told = capsys.readouterr()
+    assert ended.value.code == 2 and told.out == ""
+    assert told.err.startswith("posenb: ") and said in told.err and told.err.endswith("--help`\n")
+    assert told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [[], ["data"], ["runs"]])
+def test_no_command_is_answered_with_the_help(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    told = capsys.readouterr()
+    assert ended.value.code == 2 and " ".join(["Usage: posenb", *words]) in told.out + told.err
+
+
+def test_success_and_failure_reach_the_shell(home, monkeypatch, capsys):
+    for problems, code in (([], 0), (["no torch"], 2)):
+        monkeypatch.setattr("posenb.doctor.check_versions", lambda found=problems: found)
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["doctor"])
+        assert (ended.value.code or 0) == code
+    assert "no torch" in capsys.readouterr().out
+
+
 def test_libraries_that_do_not_fit_are_told_in_one_line(monkeypatch, capsys):
-    def broken(words):
+    def broken(words, **_):
         raise RuntimeError("operator torchvision::nms does not exist")
 
     monkeypatch.setattr(cli, "app", broken)

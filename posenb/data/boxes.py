@@ -26,8 +26,8 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
                 if not (width > 0 and height > 0 and np.isfinite([x, y, width, height]).all()):
                     raise UserError(f"{path}, line {number}: a box needs numbers, and width and height above 0")
                 boxes.setdefault(row["image"], []).append((x, y, width, height))
-    except OSError:
-        raise UserError(f"{path} cannot be read") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     except (KeyError, TypeError, ValueError, csv.Error):
         raise UserError(f"{path} must be a CSV with the columns image, x, y, width, height in pixels") from None
     return boxes

@@ -72,7 +72,7 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not whole JSON ({first_line(error)}): get the file again") from None
+        raise DataError(f"{path} is not whole JSON ({first_line(error)}): get it, or write it, again") from None
 
 
 def parse(
@@ -177,7 +177,7 @@ def require_pictures(pictures: Sequence[Picture], folder: Path, *, every: bool) 
     if len(missing) == len(pictures) or (every and missing):
         raise DataError(
             f"{folder} lacks {len(missing):,} of the {len(pictures):,} pictures with people, "
-            f"the first is {missing[0].path.relative_to(folder)}"
+            f"the first is {missing[0].path.relative_to(folder)}: name the folder that the annotations' names start from"
         )
 
 

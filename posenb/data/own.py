@@ -67,9 +67,11 @@ def install(
     Returns a report for people to read.
 
     Raises:
-        UserError: for a name that cannot be used.
+        UserError: for a name that cannot be used, or a folder of test pictures without their annotations.
         DataError: in one line, where a file or folder is missing or not what it should be.
     """
+    if test_images and not test_annotations:
+        raise UserError(f"{test_images} needs its annotations: --test-annotations FILE, or leave --test-images out")
     name = checked(name or annotations.stem)
     content = read_json(annotations)
     kind = _kind(content, annotations, category)

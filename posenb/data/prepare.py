@@ -12,7 +12,7 @@ import os
 import shutil
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -35,6 +35,15 @@ from posenb.skeletons import Skeleton
 
 PICTURES_A_PART = 256
 HELD_OUT = 20  # every so many-th part of the training pictures, at their end, is held out for choices
+
+
+def by_split(kept: Mapping[str, int]) -> str:
+    """How many people ``load`` finds in which split, from those by part: 'val' is the held-out part of 'train'."""
+    counts = dict(kept)
+    if held_out := counts.pop("val", 0):
+        counts["train"] = counts.get("train", 0) + held_out
+    told = [f"{count:,} {split}" for split, count in sorted(counts.items())]
+    return ", ".join(told) + (f" ({held_out:,} of them val)" if held_out else "")
 
 
 @dataclass
@@ -60,7 +69,7 @@ class Report:
         people = sum(self.kept.values())
         lines = [
             f"{source.title}: {people:,} people of {self.pictures:,} pictures kept: "
-            + ", ".join(f"{count:,} {split}" for split, count in sorted(self.kept.items())),
+            + by_split(self.kept),
             f"licence: {source.licence}",
             f"prepared in {folder}: {self.size / 2**20:,.0f} MiB, {self.size / max(people, 1):,.0f} bytes a person",
         ]

@@ -123,4 +123,4 @@ def own(name: str, version: str, labelled: bool = True) -> Source:
     """A data set of the user's own, prepared under this name by ``posenb data own`` or ``posenb data unlabelled``."""
     kind = f"own --name {name} --annotations FILE" if labelled else f"unlabelled --name {name}"
     command = f"posenb data {kind} --images DIR"
-    return Source(name, name, None, "your own", "your own", "", command, version)
+    return Source(name, name, None, "as its owners gave it", "your own", "", command, version)

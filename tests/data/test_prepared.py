@@ -65,7 +65,7 @@ def test_order_splits_and_labels(album: list[Picture], tmp_path: Path) -> None:
     assert torch.equal(torch.cat([fit.images, val.images]), train.images)
     assert val.images.data_ptr() != fit.images.data_ptr()
     text = report.text(SOURCE, tmp_path / "pairs" / "people")
-    assert "42 people of 41 pictures kept: 10 test, 31 train, 1 val" in text
+    assert "42 people of 41 pictures kept: 10 test, 32 train (1 of them val)" in text
     assert "licence: free" in text
     assert "bytes a person" in text
     # without a torso, PCK refers to the person's box

@@ -180,7 +180,7 @@ def _nameless(content: dict[str, Any]) -> Any:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (_not_json, r"train2017\.json is not whole JSON \(.*\): get the file again"),
+        (_not_json, r"train2017\.json is not whole JSON \(.*\): get it, or write it, again"),
         (lambda content: "[" * 100_000, r"is not whole JSON"),
         (lambda content: "\udcff", r"is not whole JSON"),
         (_results, r"is not a COCO keypoint file: it has no list 'categories'"),

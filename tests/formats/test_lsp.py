@@ -254,7 +254,7 @@ def site(whole: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_install_downloads_and_splits_by_protocol(site: Path, tmp_path: Path) -> None:
     report = lsp.install(folder=tmp_path)
-    assert "1,998 people of 1,998 pictures kept: 1,000 test, 898 train, 100 val" in report
+    assert "1,998 people of 1,998 pictures kept: 1,000 test, 998 train (100 of them val)" in report
     assert "371 (as 1622), 550 (as 1366)" in report
     assert left(tmp_path) == {"people", "attribution.csv"}, "the archive is not kept"
     assert "prepared already" in lsp.install(folder=tmp_path)

@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     result = prepare(ARCHIVE, home)
     assert result.returncode == 0, result.stderr
-    assert "1,998 people of 1,998 pictures kept: 1,000 test, 898 train, 100 val" in result.stdout
+    assert "1,998 people of 1,998 pictures kept: 1,000 test, 998 train (100 of them val)" in result.stdout
     assert "2,000 CC BY 2.0" in result.stdout
     return home / "data" / "lsp"
 

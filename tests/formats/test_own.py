@@ -62,7 +62,7 @@ def griffins(root: Path, count: int = 10) -> dict[str, Any]:
 def test_installed(tmp_path: Path) -> None:
     griffins(tmp_path)
     report = own.install(tmp_path / "griffins.json", tmp_path / "pictures")
-    assert "griffins: 10 people of 10 pictures kept: 2 test, 7 train, 1 val" in report
+    assert "griffins: 10 people of 10 pictures kept: 2 test, 8 train (1 of them val)" in report
     assert "held out as 'test': the last 2 of 10 pictures" in report
     assert "2 pairs; the same in mirrored pictures: beak, tail_tip, horn_left" in report
     assert "careful: horn_left have a side and no partner" in report
@@ -119,7 +119,7 @@ def test_train_and_predict(tmp_path: Path, home: Path) -> None:
     report = own.install(
         tmp_path / "back.json", picture.parent, test_annotations=tmp_path / "back.json", test_images=other
     )
-    assert "2 people of 2 pictures kept: 1 test, 1 val" in report
+    assert "2 people of 2 pictures kept: 1 test, 1 train (1 of them val)" in report
 
 
 def test_test_annotations_and_same_names(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_test_annotations_and_same_names(tmp_path: Path) -> None:
         test_annotations=b / "griffins.json",
         test_images=b / "pictures",
     )
-    assert "7 people of 7 pictures kept: 3 test, 3 train, 1 val" in report
+    assert "7 people of 7 pictures kept: 3 test, 4 train (1 of them val)" in report
     assert "held out" not in report
     other = griffins(tmp_path / "c", 2)
     other["categories"][0]["keypoints"][0] = "bill"
@@ -198,7 +198,7 @@ def test_different_joint_sets_need_a_choice(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"different joints \('griffin', 'snake'\): pick one with --category"):
         own.install(tmp_path / "griffins.json", tmp_path / "pictures")
     report = own.install(tmp_path / "griffins.json", tmp_path / "pictures", category="snake")
-    assert "2 people of 2 pictures kept: 1 test, 1 val" in report
+    assert "2 people of 2 pictures kept: 1 test, 1 train (1 of them val)" in report
     assert "the names have no sides" in report
     with pytest.raises(DataError, match="no category 'dragon' with keypoints"):
         own.install(tmp_path / "griffins.json", tmp_path / "pictures", category="dragon")
@@ -297,10 +297,12 @@ def test_missing_and_broken_pictures_are_counted(tmp_path: Path) -> None:
     report = own.install(tmp_path / "griffins.json", tmp_path / "pictures")
     assert "8 people of 10 pictures" in report
     assert "pictures that cannot be read: 2, such as train/zoo 0/griffin0.png (No such file or directory)" in report
-    with pytest.raises(DataError, match=r"lacks 10 of the 10 pictures with people, the first is zoo 0/griffin0\.png"):
+    with pytest.raises(DataError, match=r"lacks 10 of the 10 .* is zoo 0/griffin0\.png: name the folder"):
         own.install(tmp_path / "griffins.json", tmp_path)
     with pytest.raises(DataError, match="there is no folder"):
         own.install(tmp_path / "griffins.json", tmp_path / "nowhere")
+    with pytest.raises(UserError, match="needs its annotations: --test-annotations FILE"):
+        own.install(tmp_path / "griffins.json", tmp_path / "pictures", test_images=tmp_path / "pictures")
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a b", "-x", "é", "a/b", "a" * 65, "lsp", "COCO", "body", "Hand"])
