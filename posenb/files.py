@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import os
+import pickle
+import struct
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +24,19 @@ if TYPE_CHECKING:
     import torch
 
 # torch is imported by the functions that need it: it takes seconds, which not every command has to spend
+
+# What zipfile, its decompressors (a changed byte may name any of them) and torch raise at damaged files.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    ValueError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 def partial_path(path: Path) -> Path:
@@ -48,15 +65,16 @@ def save_text(text: str, path: Path) -> None:
 
 def save_json(value: Any, path: Path) -> None:
     """Write JSON atomically, indented, keys as they come. NaN is written as null, which every reader knows."""
-    save_text(json.dumps(_without_nan(value), indent=1, allow_nan=False) + "\n", path)
+    save_text(json.dumps(without_nan(value), indent=1, allow_nan=False) + "\n", path)
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """A value as JSON has it: None for what is not finite, lists for tuples."""
     if isinstance(value, float):
         return value if value == value and abs(value) != float("inf") else None
     if isinstance(value, dict):
-        return {key: _without_nan(part) for key, part in value.items()}
-    return [_without_nan(part) for part in value] if isinstance(value, (list, tuple)) else value
+        return {key: without_nan(part) for key, part in value.items()}
+    return [without_nan(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def save_tensors(state: Any, path: Path) -> None:
@@ -80,7 +98,7 @@ def load_tensors(path: Path, device: torch.device | str = "cpu") -> Any:
     """Read what :func:`save_tensors` wrote; only tensors and plain containers are admitted.
 
     Raises:
-        OSError: where the file is damaged: cut short, or any byte of its content changed.
+        OSError: where the file is damaged: cut short, or any byte of its content changed; or holds anything else.
     """
     import torch
 
@@ -90,7 +108,9 @@ def load_tensors(path: Path, device: torch.device | str = "cpu") -> Any:
         if damaged:
             raise OSError(f"{path} is damaged at {damaged}")
         return torch.load(path, map_location=device, weights_only=True)
-    except (zipfile.BadZipFile, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except pickle.UnpicklingError:  # torch's own words tell how to run whatever code it holds
+        raise OSError(f"{path} is damaged: it holds more than tensors and plain containers") from None
+    except _DAMAGED as error:
         raise OSError(f"{path} is damaged: {first_line(error)}") from None
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+import itertools
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from posenb.skeletons import Skeleton
 
 IMAGES = (*SUFFIXES, ".tif", ".tiff")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+OVERLAY = ".pose.png"  #: how the names of overlays end
 
 
 class Frame(NamedTuple):
@@ -48,8 +50,11 @@ class Pose(NamedTuple):
     path: NDArray[np.float32] | None = None
 
 
-def frames(source: Path, unread: list[str] | None = None) -> Iterator[Frame]:
+def frames(source: Path, unread: list[str] | None = None) -> Generator[Frame, None, None]:
     """Pictures of a file, of a folder's image files in order of their names, or of a video.
+
+    A folder's files that end in ``.pose.png`` are left out: ``run`` gives its overlays such names, and they may lie
+    beside the pictures that it is to predict on again.
 
     Args:
         source: which.
@@ -59,9 +64,10 @@ def frames(source: Path, unread: list[str] | None = None) -> Iterator[Frame]:
         UserError: where there is nothing readable.
     """
     if source.is_dir():
-        paths = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGES and path.is_file())
+        images = (path for path in source.iterdir() if path.suffix.lower() in IMAGES and path.is_file())
+        paths = sorted(path for path in images if not path.name.endswith(OVERLAY))
         if not paths:
-            raise UserError(f"{source} holds no image ({', '.join(IMAGES)})")
+            raise UserError(f"{source} holds no image ({', '.join(IMAGES)}; *{OVERLAY} are taken for overlays)")
         for path in paths:
             try:
                 pixels = _read(path)
@@ -91,17 +97,25 @@ def _read(path: Path) -> NDArray[np.uint8]:
 def _video(path: Path) -> Iterator[Frame]:
     if not path.exists():
         raise UserError(f"{path} does not exist")
-    capture = cv2.VideoCapture(str(path))
     number = 0
-    while True:
-        good, pixels = capture.read()
-        if not good:
-            break
-        yield Frame(f"{path.name}#{number:06d}", cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]
-        number += 1
-    capture.release()
+    with _capture(path) as capture:
+        while True:
+            good, pixels = capture.read()
+            if not good:
+                break
+            yield Frame(f"{path.name}#{number:06d}", cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]
+            number += 1
     if number == 0:
         raise UserError(f"{path} is not a readable video")
+
+
+@contextmanager
+def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
+    capture = cv2.VideoCapture(str(path))
+    try:
+        yield capture
+    finally:
+        capture.release()
 
 
 @torch.inference_mode()
@@ -116,19 +130,13 @@ def poses(method: Method, frame: Frame, boxes: Sequence[Box], paths: bool = Fals
         about: the crop's side, in longer sides of a box; training samples have ``data.people.ABOUT_BOX``.
 
     Raises:
-        UserError: for a box outside of the picture, or absurdly larger than it.
+        UserError: for a box that has no area or is not finite, outside of the picture, or absurdly larger than it.
     """
-    far, deep = frame.pixels.shape[1::-1]
     rows, columns = method.setting.size
     trajectory = getattr(method, "trajectory", None) if paths else None
     found = []
     for x, y, width, height in boxes:
-        if not (x < far and y < deep and x + width > 0 and y + height > 0):
-            raise UserError(
-                f"{frame.name}: the box at ({x:g}, {y:g}) lies outside of the picture of {far} x {deep} pixels"
-            )
-        if max(width, height) > LARGEST_BOX * max(far, deep):
-            raise UserError(f"{frame.name}: a box of {width:g} x {height:g} in a picture of {far} x {deep} pixels")
+        _check(frame, (x, y, width, height))
         unit = about * max(width / columns, height / rows)
         corner = np.array([x + width / 2 - unit * columns / 2, y + height / 2 - unit * rows / 2])
         pixels = torch.from_numpy(crop(frame.pixels, corner, unit, (rows, columns)).copy())
@@ -141,6 +149,19 @@ def poses(method: Method, frame: Frame, boxes: Sequence[Box], paths: bool = Fals
         box = (x, y, width, height)
         found.append(Pose(frame.name, whole.astype(np.float32), scores[0].float().numpy(), box, path))
     return found
+
+
+def _check(frame: Frame, box: Box) -> None:
+    """Refuse a box that no person can be found in, as ``poses`` says."""
+    x, y, width, height = box
+    far, deep = frame.pixels.shape[1::-1]
+    if not (width > 0 and height > 0 and np.isfinite(box).all()):
+        told = ", ".join(f"{value:g}" for value in box)
+        raise UserError(f"{frame.name}: a box needs numbers, and width and height above 0, not ({told})")
+    if not (x < far and y < deep and x + width > 0 and y + height > 0):
+        raise UserError(f"{frame.name}: the box at ({x:g}, {y:g}) lies outside of the picture of {far} x {deep} pixels")
+    if max(width, height) > LARGEST_BOX * max(far, deep):
+        raise UserError(f"{frame.name}: a box of {width:g} x {height:g} in a picture of {far} x {deep} pixels")
 
 
 def overlay(frame: Frame, found: Sequence[Pose], skeleton: Skeleton) -> NDArray[np.uint8]:
@@ -220,7 +241,7 @@ def run(
     Args:
         method: trained.
         source: a picture, a folder of pictures, or a video.
-        out: folder, made where missing. Overlays of a video are a video.
+        out: folder, made where missing. Overlays of a video are a video, and one that is interrupted leaves none.
         boxes: person boxes by picture; pictures that are not named are skipped. None: each whole picture is one person.
         table: 'csv' or 'coco'.
         overlays: whether to draw.
@@ -237,39 +258,29 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     found: list[Pose] = []
     drawn: set[str] = set()
-    writer = None
-    film = source.suffix.lower() in VIDEOS
-    partial = partial_path(out / f"{source.stem}.mp4").with_suffix(".partial.mp4")
+    film = _film(source, out / f"{source.stem}.pose.mp4") if source.suffix.lower() in VIDEOS else nullcontext()
     unread: list[str] = []
     unused: list[str] = []
     missing = set(boxes or ())
-    for frame in tqdm(frames(source, unread), unit="img", disable=None):
-        height, width = frame.pixels.shape[:2]
-        wanted = [(0, 0, width, height)] if boxes is None else boxes.get(frame.name, ())
-        missing.discard(frame.name)
-        here: list[Pose] = []
-        for box in wanted:
-            try:
-                here += poses(method, frame, [box], paths=overlays, about=1.0 if boxes is None else ABOUT_BOX)
-            except UserError as error:
-                unused.append(str(error))
-        found += here
-        if overlays and film:
-            if writer is None:
-                rate = cv2.VideoCapture(str(source)).get(cv2.CAP_PROP_FPS) or 25.0
-                writer = cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), rate, (width, height))
-            writer.write(overlay(frame, here, skeleton))
-        elif overlays:
-            good, data = cv2.imencode(".png", overlay(frame, here, skeleton))
-            if good:
-                # a.png and a.jpg must not draw into one file
-                stem = Path(frame.name).stem
-                name = frame.name if stem in drawn else stem
-                drawn.add(stem)
-                (out / f"{name}.pose.png").write_bytes(data.tobytes())
-    if writer is not None:
-        writer.release()
-        partial.replace(out / f"{source.stem}.pose.mp4")
+    # closed here, because the traceback of an interruption would keep a video open
+    with closing(frames(source, unread)) as pictures, film as append:
+        for frame in tqdm(pictures, unit="img", disable=None):
+            height, width = frame.pixels.shape[:2]
+            wanted = [(0, 0, width, height)] if boxes is None else boxes.get(frame.name, ())
+            missing.discard(frame.name)
+            here: list[Pose] = []
+            for box in wanted:
+                try:
+                    here += poses(method, frame, [box], paths=overlays, about=1.0 if boxes is None else ABOUT_BOX)
+                except UserError as error:
+                    unused.append(str(error))
+            found += here
+            if overlays and append:
+                append(overlay(frame, here, skeleton))
+            elif overlays:
+                good, data = cv2.imencode(".png", overlay(frame, here, skeleton))
+                if good:
+                    (out / f"{_free(frame.name, drawn)}{OVERLAY}").write_bytes(data.tobytes())
     if boxes is not None and not found:
         if unused:
             raise UserError(unused[0])
@@ -287,6 +298,43 @@ def run(
         said = [f"{len(names)} {what} ({_few(names)})" for what, names in problems.items() if names]
         raise UserError(f"{'; '.join(said)}; the others are in {out}")
     return len(found)
+
+
+@contextmanager
+def _film(source: Path, path: Path) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
+    """What appends a picture to a video, at the rate of ``source``; it is called ``path`` once it is whole."""
+    partial = partial_path(path).with_suffix(".partial.mp4")  # OpenCV goes by the suffix
+    writer: cv2.VideoWriter | None = None
+
+    def append(canvas: NDArray[np.uint8]) -> None:
+        nonlocal writer
+        if writer is None:
+            with _capture(source) as capture:
+                rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
+            writer = cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), rate, canvas.shape[1::-1])
+        writer.write(canvas)
+
+    try:
+        yield append
+        if writer is not None:
+            writer.release()
+            partial.replace(path)
+    finally:
+        if writer is not None:
+            writer.release()
+        partial.unlink(missing_ok=True)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """What to call the overlay of a picture: its name without suffix; where that is taken, the whole name or more.
+
+    So a.jpg, a.png and a.png.jpg draw into three files, the same ones at every run. What is chosen goes to ``taken``.
+    """
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    candidates = itertools.chain((Path(name).stem, name), numbered)
+    chosen = next(each for each in candidates if each.casefold() not in taken)
+    taken.add(chosen.casefold())  # some disks do not tell a from A
+    return chosen
 
 
 def _few(names: Sequence[str]) -> str:

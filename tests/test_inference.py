@@ -69,14 +69,92 @@ def test_coco_json_has_what_coco_readers_want(pictures, tmp_path):
     assert not list(tmp_path.glob("*.pose.png"))
 
 
-def test_a_video_becomes_a_video(tmp_path):
+def pose_at(name: str, x: float, y: float) -> inference.Pose:
+    """All joints in one place."""
+    points, scores = np.tile(np.float32([x, y]), (14, 1)), np.full(14, 0.5, np.float32)
+    return inference.Pose(name, points, scores, (1.0, 2.0, 30.0, 40.0))
+
+
+def test_coco_counts_from_the_centre_of_the_first_pixel():
+    found = inference.coco([pose_at("a.png", 0.5, 7.25), pose_at("b.png", 3, 4), pose_at("b.png", 5, 6)], LSP14)
+    first, second, third = found["annotations"]
+    assert first["keypoints"] == [0.0, 6.75, 2] * 14
+    assert third["keypoints"] == [4.5, 5.5, 2] * 14
+    assert first["bbox"] == [1.0, 2.0, 30.0, 40.0]  # edges of pixels, not their centres
+    assert [each["image_id"] for each in (first, second, third)] == [1, 2, 2]
+
+
+def test_the_table_counts_the_people_of_each_picture(tmp_path):
+    people = [pose_at("a.png", 1, 2), pose_at("b.png", 3, 4), pose_at("a.png", 5, 6), pose_at("a.png", 7, 8)]
+    inference.write_csv(people, LSP14, tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open() as file:
+        rows = [(row["image"], row["person"], row["x"], row["y"]) for row in csv.DictReader(file)]
+    assert rows[::14] == [
+        ("a.png", "0", "1.00", "2.00"),
+        ("b.png", "0", "3.00", "4.00"),
+        ("a.png", "1", "5.00", "6.00"),
+        ("a.png", "2", "7.00", "8.00"),
+    ]
+    assert all(rows[k] == rows[k - k % 14] for k in range(len(rows)))
+
+
+@pytest.fixture
+def walk(tmp_path):
+    """A video of five frames."""
     source = tmp_path / "walk.mp4"
     writer = cv2.VideoWriter(str(source), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
     for k in range(5):
         writer.write(np.full((48, 64, 3), 40 * k, np.uint8))
     writer.release()
-    assert inference.run(tiny_method().eval(), source, tmp_path / "out") == 5
+    return source
+
+
+def test_a_video_becomes_a_video(walk, tmp_path):
+    assert inference.run(tiny_method().eval(), walk, tmp_path / "out") == 5
     assert len(list(inference.frames(tmp_path / "out" / "walk.pose.mp4"))) == 5
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"walk.pose.mp4", "predictions.csv"}
+
+
+class Opened:
+    """Stands for OpenCV's captures and writers, and tells which of them are open."""
+
+    def __init__(self, real, *arguments):
+        self.real = real(*arguments)
+
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+
+
+def test_an_interrupted_video_leaves_nothing_behind(walk, tmp_path, monkeypatch):
+    opened = []
+
+    def watch(kind):
+        real = getattr(cv2, kind)
+
+        def make(*arguments):
+            opened.append(Opened(real, *arguments))
+            return opened[-1]
+
+        return make
+
+    class Interrupted(Marker):
+        count = 0
+
+        def predict(self, images):
+            self.count += 1
+            if self.count == 3:
+                raise KeyboardInterrupt
+            return super().predict(images)
+
+    monkeypatch.setattr(inference.cv2, "VideoCapture", watch("VideoCapture"))
+    writer = watch("VideoWriter")
+    writer.fourcc = cv2.VideoWriter.fourcc
+    monkeypatch.setattr(inference.cv2, "VideoWriter", writer)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        inference.run(Interrupted(), walk, tmp_path / "out")  # type: ignore[arg-type]
+    assert caught.tb  # which keeps the frames of the stack, and all in them
+    assert len(opened) == 3 and not any(each.isOpened() for each in opened)
+    assert not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize("name", ["missing.png", "text.png", "empty.png", "text.mp4", "missing.mp4", "folder"])
@@ -140,6 +218,24 @@ def test_boxes_that_cannot_be_used_cost_no_other_its_pose(pictures, tmp_path):
         assert len(list(csv.DictReader(file))) == 14
 
 
+@pytest.mark.parametrize(
+    "box",
+    [
+        (5, 5, 0, 9),
+        (5, 5, 9, 0),
+        (25, 25, -5, -5),
+        (float("nan"), 5, 9, 9),
+        (5, 5, float("nan"), 9),
+        (float("-inf"), 5, float("inf"), 9),
+        (5, 5, 9, float("inf")),
+    ],
+)
+def test_boxes_without_area_are_one_line(box):
+    frame = inference.Frame("a.png", np.zeros((50, 80, 3), np.uint8))
+    with pytest.raises(UserError, match=r"^a\.png: a box needs numbers, and width and height above 0, not \(.*\)$"):
+        inference.poses(Marker(), frame, [box])  # type: ignore[arg-type]
+
+
 def test_boxes_that_fit_no_picture_are_told(pictures, tmp_path):
     method = tiny_method().eval()
     with pytest.raises(UserError, match=r"no box is for a picture of .*they are for z\.png"):
@@ -161,6 +257,48 @@ def test_pictures_of_one_stem_get_an_overlay_each_and_names_survive_the_table(tm
         assert {row["image"] for row in csv.DictReader(file)} == {"a.png", "a.jpg", 'b"c.png'}
 
 
+def test_overlays_never_share_a_file(tmp_path):
+    folder, out = tmp_path / "pictures", tmp_path / "out"
+    folder.mkdir()
+    # in an order in which each name would be taken by the stem of another
+    names = ("a.jpg", "a.png", "a.png-2.jpg", "a.png.jpg")
+    for width, name in enumerate(names, start=40):
+        cv2.imwrite(str(folder / name), np.zeros((30, width, 3), np.uint8))
+
+    def overlays():
+        return {path.name: cv2.imread(str(path)).shape[1] for path in out.glob("*.pose.png")}
+
+    for again in range(2):
+        assert inference.run(Marker(), folder, out) == 4, again  # type: ignore[arg-type]
+        assert overlays() == {
+            "a.pose.png": 40,
+            "a.png.pose.png": 41,
+            "a.png-2.pose.png": 42,
+            "a.png.jpg.pose.png": 43,
+        }
+
+
+def test_overlay_names_are_free_on_disks_that_do_not_tell_a_from_capital_a():
+    taken = set()
+    names = ["A.jpg", "A.png", "a.bmp", "a.jpg", "a.png.jpg"]
+    assert [inference._free(name, taken) for name in names] == ["A", "A.png", "a.bmp", "a.jpg", "a.png.jpg"]
+    assert inference._free("a.jpg", taken) == "a.jpg-2" and inference._free("a.jpg", taken) == "a.jpg-3"
+
+
+def test_overlays_beside_the_pictures_are_no_pictures(pictures):
+    for again in range(3):
+        assert inference.run(Marker(), pictures, pictures) == 2, again  # type: ignore[arg-type]
+    assert {path.name for path in pictures.iterdir()} == {
+        *("a.png", "b.jpg"),
+        *("a.pose.png", "b.pose.png", "predictions.csv"),
+    }
+    assert [frame.name for frame in inference.frames(pictures / "a.pose.png")] == ["a.pose.png"], "asked for by name"
+    for name in ("a.png", "b.jpg"):
+        (pictures / name).unlink()
+    with pytest.raises(UserError, match=r"holds no image \(.*\*\.pose\.png are taken for overlays\)"):
+        list(inference.frames(pictures))
+
+
 LONG = "image,x,y,width,height\n" + "a" * 200_000 + ",1,2,3,4\n"  # more than csv takes in a field
 
 
@@ -173,7 +311,7 @@ def test_wrong_boxes_are_one_line(text, tmp_path):
             read_boxes(path)
     else:
         assert read_boxes(path) == {}
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match=r"^cannot read .*none\.csv: No such file or directory$"):
         read_boxes(tmp_path / "none.csv")
 
 

@@ -41,8 +41,11 @@ def load(
         options: for synthetic data, such as ``difficulty``.
 
     Raises:
-        UserError: for an unknown name or split, a real data set that was not prepared, or a split without anybody.
+        UserError: for an unknown name or split, a count below 1, an option of a real data set, one that was not prepared,
+            or a split without anybody.
     """
+    if count is not None and count < 1:
+        raise UserError(f"count must be at least 1, or None for all, not {count}")
     if split not in SPLITS:
         raise UserError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
     if name in SYNTHETIC:
@@ -53,10 +56,13 @@ def load(
             "hand": synthetic.hand,
             "scene": _scene,
         }
-        return painters[name](count or 1000, size=size, seed=SYNTHETIC_SEEDS[split], margin=margin, **options)
+        return painters[name](1000 if count is None else count, size=size, seed=SYNTHETIC_SEEDS[split], margin=margin, **options)
     from posenb.data import prepared
 
-    found = prepared.load(source(name), split, size=size, margin=margin)
+    real = source(name)
+    if options:
+        raise UserError(f"{name} is real and has no option {', '.join(options)}: that is for synthetic data")
+    found = prepared.load(real, split, size=size, margin=margin)
     if not len(found):
         raise UserError(f"{name} has nobody in its split {split!r}")
     return found[slice(count)]

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PureWindowsPath
-from typing import IO, Literal
+from typing import IO, Literal, Self
 
 from filelock import FileLock
 from tqdm import tqdm
@@ -320,8 +320,24 @@ def _zip_members(archive: Path) -> Iterator[_Member]:
             yield _Member(info.filename, info.file_size, kind, partial(file.open, info))
 
 
+class _Entry(tarfile.TarInfo):
+    """An entry of a tar archive that only the end mark, a block of zeros, may end.
+
+    tarfile ends in silence wherever no header follows, so an archive cut short between two entries would look whole.
+    """
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile_)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"no end mark: {error}") from None
+
+
 def _tar_members(archive: Path) -> Iterator[_Member]:
-    with tarfile.open(archive) as file:
+    with tarfile.open(archive, tarinfo=_Entry) as file:
         for info in file:
             kind: Literal["file", "folder", "other"] = "file" if info.isreg() else "other"
             if info.isdir():

@@ -38,6 +38,9 @@ FIELDS = ("points", "visible", "occluded", "center", "side", "head", "area", "nu
 SPLITS = {"train": ("train", "val"), "fit": ("train",), "val": ("val",), "test": ("test",)}
 """Which of the prepared people a split has: 'val' is the held-out part of 'train', and 'fit' the rest of it."""
 
+# what an index must have to be one
+_INDEX = {"recipe", "fingerprint", "digest", "skeleton", "parts", "report"}
+
 # what NumPy's reader raises at missing and damaged files
 DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -232,6 +235,7 @@ def files(prepared: Prepared, source: Source) -> Iterator[bytes]:
 def index_of(folder: Path) -> dict[str, Any] | None:
     """What the prepared folder says of itself; None where there is none, or a damaged one."""
     try:
-        return json.loads((folder / "people" / "index.json").read_text(encoding="utf-8"))
+        index = json.loads((folder / "people" / "index.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    return index if isinstance(index, dict) and index.keys() >= _INDEX else None

@@ -35,12 +35,21 @@ def test_another_joint_set_masks_what_is_missing():
     assert torch.equal(some.points[:, wrist], tiny_data(2).points[:, LSP14.index("left_wrist")[0]])
 
 
+def test_what_is_hidden_stays_hidden_in_another_joint_set():
+    some = tiny_data(3)
+    some.occluded[1, LSP14.index("left_wrist")[0]] = True
+    some.occluded[2, LSP14.index("right_ankle")[0]] = True
+    other = some.as_skeleton(MPII16)
+    wrist, ankle = MPII16.index("left_wrist", "right_ankle")
+    assert other.occluded.nonzero().tolist() == [[1, wrist], [2, ankle]]
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -100.0, 1000.0])
 def test_absurd_joints_are_named(value):
     some = tiny_data(3)
     points = some.points.clone()
     points[1, 2, 0] = value
-    with pytest.raises(ValueError, match="tiny: sample 1 has right_hip at .* not near its 32 x 32 image"):
+    with pytest.raises(ValueError, match=r"tiny: sample 1 has right_hip at .* not near its 32 x 32 image"):
         dataclasses.replace(some, points=points)
     visible = some.visible.clone()
     visible[1, 2] = False
@@ -74,6 +83,19 @@ def test_unknown_names_are_told(arguments, message):
         data.load(*arguments)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("body", {"count": 0}, "count must be at least 1"),
+        ("lsp", {"count": -1}, "count must be at least 1"),
+        ("lsp", {"difficulty": 0.9}, "lsp is real and has no option difficulty"),
+    ],
+)
+def test_what_cannot_be_loaded_is_told(name, options, message):
+    with pytest.raises(UserError, match=message):
+        data.load(name, "test", **options)
+
+
 def test_splits_of_synthetic_people_differ(tmp_path, monkeypatch):
     monkeypatch.setenv("POSENB_HOME", str(tmp_path))
     train, val, test = (data.load("body", split, count=2, size=32) for split in ("train", "val", "test"))
@@ -82,6 +104,6 @@ def test_splits_of_synthetic_people_differ(tmp_path, monkeypatch):
 
 def test_real_data_that_was_not_prepared_is_told_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("POSENB_HOME", str(tmp_path))
-    with pytest.raises(UserError, match="not prepared.*posenb data lsp --archive") as caught:
+    with pytest.raises(UserError, match=r"not prepared.*posenb data lsp --archive") as caught:
         data.load("lsp", "train")
     assert "\n" not in str(caught.value)

@@ -9,6 +9,7 @@ import os
 import resource
 import shutil
 import stat
+import subprocess
 import tarfile
 import threading
 import zipfile
@@ -294,6 +295,56 @@ def test_truncated(tmp_path: Path, form: str, part: float) -> None:
     archive = make_zip(tmp_path / "a", whole) if form == "zip" else make_tar(tmp_path / "a", whole, form)
     archive.write_bytes(archive.read_bytes()[: int(part * archive.stat().st_size)])
     refused(archive, "damaged")
+
+
+def cut_tar(path: Path, size: int, form: str) -> Path:
+    """A tar archive of FILES of which only the first bytes are left, then compressed as a whole."""
+    contents = make_tar(path, FILES, "w").read_bytes()[:size]
+    path.write_bytes(gzip.compress(contents) if form == "gz" else contents)
+    return path
+
+
+HEADER, FIRST = tarfile.BLOCKSIZE, 2 * tarfile.BLOCKSIZE  # where the first entry's contents begin, and it ends
+
+
+@pytest.mark.parametrize("form", ["tar", "gz"])
+@pytest.mark.parametrize("size", [FIRST, FIRST + 100, FIRST + HEADER + 50_000 + 176])
+def test_a_tar_cut_between_its_entries(tmp_path: Path, form: str, size: int) -> None:
+    refused(cut_tar(tmp_path / "a", size, form), "damaged, cut short .*no end mark")
+
+
+def test_a_tar_with_a_damaged_header_in_its_middle(tmp_path: Path) -> None:
+    archive = make_tar(tmp_path / "a", FILES, "w")
+    contents = bytearray(archive.read_bytes())
+    contents[FIRST + 5] ^= 1
+    archive.write_bytes(contents)
+    refused(archive, "damaged, cut short .*no end mark")
+
+
+def test_one_block_of_zeros_is_an_end_mark(tmp_path: Path) -> None:
+    size = FIRST + HEADER + 50_176 + HEADER  # the third entry is empty
+    assert unpacked(fetch.unpack(cut_tar(tmp_path / "a", size + HEADER, "tar"), tmp_path / "out")) == FILES
+
+
+@pytest.mark.parametrize("layout", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_long_names_in_every_layout(tmp_path: Path, layout: int) -> None:
+    name = "/".join(["deep" * 10] * 4) + "/ü.txt"
+    with tarfile.open(tmp_path / "a.tar", "w", format=layout) as file:
+        info = tarfile.TarInfo(name)
+        info.size = 3
+        file.addfile(info, io.BytesIO(b"one"))
+    assert unpacked(fetch.unpack(tmp_path / "a.tar", tmp_path / "out")) == {name: b"one"}
+
+
+@pytest.mark.skipif(not shutil.which("tar"), reason="needs tar")
+@pytest.mark.parametrize("options", ["-cf", "-czf", "-b1 -cf", "--format=ustar -cf", "--format=posix -cf"])
+def test_what_tar_itself_writes(tmp_path: Path, options: str) -> None:
+    for name, contents in FILES.items():
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(contents)
+    subprocess.run(["tar", *options.split(), tmp_path / "a", "-C", tmp_path / "in", "set", "three"], check=True)
+    assert unpacked(fetch.unpack(tmp_path / "a", tmp_path / "out")) == FILES
 
 
 def test_flipped_byte(tmp_path: Path) -> None:

@@ -246,6 +246,23 @@ def test_two_at_once_prepare_once(album: list[Picture], tmp_path: Path, monkeypa
     assert len(prepared.load(SOURCE, "test", 16, folder=tmp_path / "pairs")) == 10
 
 
+@pytest.mark.parametrize("text", ["", "[]", "3", "null", "{}", '{"recipe": 1, "digest": "x", "parts": []}'])
+def test_a_damaged_index_counts_as_none(
+    album: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("POSENB_HOME", str(tmp_path))
+    folder = tmp_path / "data" / "pairs"
+    prepare.prepare(SOURCE, PAIR, album[:3], folder)
+    assert set(prepared.prepared_here()) == {"pairs"}
+    (folder / "people" / "index.json").write_text(text)
+    assert prepared.index_of(folder) is None
+    assert not prepared.prepared_here() and not prepared.is_prepared(folder)
+    with pytest.raises(DataError, match=r"not prepared in .*: run `posenb data pairs`"):
+        prepared.load(SOURCE, "train", 16)
+    prepare.prepare(SOURCE, PAIR, album[:3], folder)
+    assert len(prepared.load(SOURCE, "train", 16)) == 3
+
+
 def test_box_square() -> None:
     center, side = about_box(10, 20, 30, 60)
     assert center.tolist() == [25, 50]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -304,6 +308,75 @@ def test_two_at_once_do_no_harm(home: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda _: synthetic.body(20, size=24), range(2))
     assert same(first, second)
+
+
+def failing(number: int) -> Callable[..., None]:
+    def fail(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def test_a_full_disk_is_told_in_one_line_and_nothing_stays(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", failing(errno.ENOSPC), raising=False)
+        with pytest.raises(OSError, match=rf"^cannot write {home}/\w+\.npy: No space left on device$"):
+            synthetic.body(3, size=16)
+    assert not list(home.iterdir())
+    assert same(synthetic.body(3, size=16), synthetic.body(3, size=16, cache=False))
+
+
+@pytest.mark.parametrize("way", ["reserved", "cannot reserve", "no call for it"])
+def test_room_is_taken_before_the_file_is_mapped(home: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    if way == "cannot reserve":
+        monkeypatch.setattr(os, "posix_fallocate", failing(errno.EOPNOTSUPP), raising=False)
+    if way == "no call for it":
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    taken: list[tuple[int, int]] = []
+
+    def look(path: Path, mode: str, real: Callable[..., np.memmap] = np.lib.format.open_memmap) -> np.memmap:
+        about = path.stat()
+        taken.append((about.st_size, about.st_blocks * 512))
+        return real(path, mode)
+
+    monkeypatch.setattr(np.lib.format, "open_memmap", look)
+    shape = (3, 800, 600, 3)  # larger than a chunk of zeros
+    home.mkdir(parents=True)
+    images = store._mapped(home / "new", shape)
+    monkeypatch.undo()
+    ((size, room),) = taken
+    assert room >= size == images.offset + images.nbytes
+    # byte for byte what NumPy writes
+    np.lib.format.open_memmap(home / "numpy", "w+", np.uint8, shape).flush()
+    assert (home / "new").read_bytes() == (home / "numpy").read_bytes()
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+    whole = store._render_all
+
+    def look(images: np.ndarray, render: store.Render) -> store.Labels:
+        names.extend(path.name for path in home.iterdir())
+        return whole(images, render)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_render_all", look)
+        synthetic.body(5, size=16)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (mine,) = names
+    assert f".{os.getpid()}." in mine
+    left = home / mine.replace(f".{os.getpid()}.", f".{ended.pid}.")
+    kept = {home / mine.replace(f".{os.getpid()}.", f".{number}.") for number in (os.getpid(), os.getppid())}
+    for path in (left, *kept):
+        path.touch()
+    assert same(synthetic.body(5, size=16), synthetic.body(5, size=16, cache=False))
+    assert left.exists(), "nothing was written"
+    synthetic.body(3, size=16)
+    assert not left.exists()
+    assert set(home.iterdir()) == kept | set(home.glob("*.np?")), "of processes that still run"
 
 
 @pytest.mark.parametrize(
