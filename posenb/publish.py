@@ -109,7 +109,7 @@ def problems_of(notebook: NotebookNode, folder: Path | None = None) -> list[str]
             problems.append(
                 f"cell {number} wrote to standard error: warnings and progress bars do not belong in the book"
             )
-        if folder and str(folder) in json.dumps(cell.outputs):
+        if folder and str(folder) in json.dumps(cell.outputs, ensure_ascii=False):
             problems.append(f"cell {number} shows a path of this machine")
         if "application/vnd.jupyter.widget-view+json" in json.dumps(cell.outputs):
             problems.append(f"cell {number} holds a widget, whose page would ask another host for its script")

@@ -17,6 +17,7 @@ from posenb.runs import Run
 from posenb.spec import Spec
 
 _SHORT = 100  # steps: starting a process takes as long
+_DIED = "a training process died; was there too little memory? The same command goes on"
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,18 @@ def with_starts(specs: Iterable[Spec]) -> list[Spec]:
 
 
 def missing(specs: Iterable[Spec]) -> list[Spec]:
-    """Those of :func:`with_starts` that the store does not have."""
-    return [spec for spec in with_starts(specs) if not runs.is_stored(spec)]
+    """Those of :func:`with_starts` that the store does not have; what a stored run started from is not needed again."""
+    found: dict[str, Spec] = {}
+
+    def add(spec: Spec) -> None:
+        if spec.key not in found and not runs.is_stored(spec):
+            for source in spec.start:
+                add(source)
+            found[spec.key] = spec
+
+    for spec in specs:
+        add(spec)
+    return list(found.values())
 
 
 def together(specs: Mapping[str, Spec], device: str = "auto", jobs: int | None = None) -> dict[str, Run]:
@@ -84,7 +95,10 @@ def train(specs: Sequence[Spec], device: str = "auto", jobs: int = 1) -> Iterato
 
     Raises:
         UserError: where a process died.
+        ValueError: for less than one job.
     """
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, not {jobs}")
     waiting = missing(specs)
     broken: set[str] = set()
     threads = max(1, torch.get_num_threads() // jobs)
@@ -103,13 +117,13 @@ def train(specs: Sequence[Spec], device: str = "auto", jobs: int = 1) -> Iterato
                     try:
                         at_work[pool.submit(_train_one, spec, device)] = spec
                     except BrokenProcessPool:
-                        raise UserError(
-                            "a training process died; was there too little memory? The same command goes on"
-                        ) from None
+                        raise UserError(_DIED) from None
             done, _ = wait(at_work, return_when=FIRST_COMPLETED)
             for future in done:
                 spec = at_work.pop(future)
                 if error := future.exception():
+                    if isinstance(error, BrokenProcessPool):  # and so are all others
+                        raise UserError(_DIED)
                     broken.add(spec.key)
                     yield Trained(spec, first_line(str(error) or type(error).__name__))
                     continue

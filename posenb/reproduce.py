@@ -279,6 +279,8 @@ def run(
         return 0
     build.mkdir(parents=True, exist_ok=True)
     with alone(build / ".lock", f"another `posenb reproduce` is at work in {build}"):
+        # who held the lock before may have executed some of them
+        planned = plan(names, profile, dataset, seed, device, fresh, build)
         # a thread each: the networks leave a second thread little to do, and figures leave it nothing
         done = execute([job for job in planned if job.stale], jobs or min(2, _threads()), _report)
         failed = [result for result in done if result.error]

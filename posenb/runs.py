@@ -80,14 +80,14 @@ def train(
     except ValueError as error:
         raise UserError(f"{spec.title}: {first_line(error)}") from None
     check_share(spec.budget, processes)
-    for source in spec.start:
-        train(source, device=device, processes=processes, checkpoint_seconds=checkpoint_seconds)
     path = folder() / spec.key
     path.parent.mkdir(parents=True, exist_ok=True)
     with alone(path.with_suffix(".lock"), f"another process is training {spec.title}"):
         if not fresh and _finished(path):
             _clear_leftovers(path)
             return Run(spec, path)
+        for source in spec.start:
+            train(source, device=device, processes=processes, checkpoint_seconds=checkpoint_seconds)
         fabric = make_fabric(spec.budget.precision, device, processes)
         with _replaced(path) if fresh else nullcontext():
             save_json(spec.describe(), path / "spec.json")

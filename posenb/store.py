@@ -155,6 +155,8 @@ def remove(prefix: str) -> list[str]:
         try:
             with lock.acquire(timeout=MOMENT):
                 shutil.rmtree(folder() / key)
+                # set aside by a killed training with --fresh, which would bring it back
+                shutil.rmtree(folder() / f"{key}.old", ignore_errors=True)
         except Timeout:
             raise UserError(f"run {key} is being trained by another process: stop that first") from None
     return keys

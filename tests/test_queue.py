@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import signal
 import warnings
 
 import pytest
@@ -19,6 +20,13 @@ def home(tmp_path, monkeypatch):
     # the workers that it starts share this
     assert os.environ["POSENB_HOME"] == str(tmp_path)
     return tmp_path
+
+
+class Dying(Supervised):
+    """Its process is killed, as for want of memory."""
+
+    def prepare(self, data):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Complaining(Supervised):
@@ -43,6 +51,16 @@ def test_what_is_stored_is_not_missing(home):
     later = started_from(start)
     runs.train(start, device="cpu")
     assert runs.is_stored(start) and queue.missing([later]) == [later]
+
+
+def test_what_a_stored_run_started_from_is_not_needed_again(home):
+    start = tiny_spec(steps=2)
+    later = started_from(start)
+    finished = runs.train(later, device="cpu").provenance["finished"]
+    runs.remove(start.key)
+    assert queue.missing([later]) == [] and queue.missing([later, start]) == [start]
+    assert runs.train(later, device="cpu").provenance["finished"] == finished
+    assert not runs.is_stored(start)
 
 
 def test_what_fails_costs_what_starts_from_it_alone(home):
@@ -88,3 +106,15 @@ def test_what_a_worker_warns_of_is_heard(home):
     spec = dataclasses.replace(tiny_spec(steps=2), method=f"{__name__}:Complaining")
     with pytest.warns(UserWarning, match="2 steps, seed 0: the cat is on the keyboard"):
         queue.together({"one": spec, "two": tiny_spec(seed=1, steps=2)}, "cpu", jobs=2)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_process_that_dies_is_told_with_what_to_do(home):
+    spec = dataclasses.replace(tiny_spec(steps=2), method=f"{__name__}:Dying")
+    with pytest.raises(UserError, match="a training process died; was there too little memory"):
+        list(queue.train([spec], "cpu", jobs=1))
+
+
+def test_a_queue_without_workers_is_refused():
+    with pytest.raises(ValueError, match="jobs must be at least 1"):
+        list(queue.train([tiny_spec()], "cpu", jobs=0))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -173,6 +174,26 @@ def test_a_chapter_runs_once_until_something_changes(book: Path, capsys: pytest.
 
 
 @pytest.mark.slow
+def test_what_another_process_executed_meanwhile_is_not_executed_again(
+    book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one comes between this one's plan and its lock."""
+    waited = reproduce.alone
+
+    def after_another(*arguments: Any) -> Any:
+        monkeypatch.setattr(reproduce, "alone", waited)
+        assert reproduce.run(site=False) == 0
+        return waited(*arguments)
+
+    executed = []
+    execute = reproduce.execute
+    monkeypatch.setattr(reproduce, "alone", after_another)
+    monkeypatch.setattr(reproduce, "execute", lambda jobs, *rest: executed.append(len(jobs)) or execute(jobs, *rest))
+    assert reproduce.run(site=False) == 0
+    assert executed == [1, 0]
+
+
+@pytest.mark.slow
 def test_a_failure_is_one_line_and_the_others_go_on(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(book, "02_bad", "# why\nnumber = 1 // 0")
     write(book, "03_good", "seed + 1")
@@ -288,6 +309,8 @@ def test_what_may_not_be_committed(tmp_path: Path) -> None:
     notebook.cells[1].outputs = [new("error", ename="E", evalue="", traceback=[])]
     said = " ".join(publish.problems_of(notebook, tmp_path))
     assert "error" in said and "path of this machine" in said and "standard error" in said
+    notebook.cells[0].outputs = [new("stream", name="stdout", text=f"{tmp_path}/josé/x")]
+    assert "path of this machine" in " ".join(publish.problems_of(notebook, tmp_path / "josé"))
     notebook.cells[1].outputs = [new("display_data", data={"text/plain": "x" * 1_600_000})]
     assert "1.6 MB" in " ".join(publish.problems_of(notebook))
 

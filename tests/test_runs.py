@@ -328,8 +328,10 @@ def test_list_find_and_remove(copied):
         runs.remove("a")
     with FileLock(runs.folder() / f"{copied.spec.key}.lock"), pytest.raises(UserError, match="is being trained by"):
         runs.remove(copied.spec.key)
+    aside = copied.path.with_name(f"{copied.path.name}.old")  # by a killed training with --fresh
+    shutil.copytree(copied.path, aside)
     assert runs.remove(copied.spec.key[:6]) == [copied.spec.key]
-    assert list(runs.stored()) == []
+    assert list(runs.stored()) == [] and not aside.exists()
 
 
 def test_a_run_without_a_pck_or_of_another_version_is_listed_among_the_others(copied, capsys):

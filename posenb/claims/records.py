@@ -20,7 +20,7 @@ from posenb.claims.claim import Claim
 from posenb.claims.judging import NOT_JUDGED, bootstrap, judge
 from posenb.claims.registry import find
 from posenb.errors import UserError
-from posenb.files import save_json
+from posenb.files import save_json, without_nan
 from posenb.home import checkout, home
 from posenb.runs import commit
 from posenb.spec import Spec
@@ -42,7 +42,7 @@ def measure(
         the record, which agrees with :func:`schema`.
 
     Raises:
-        UserError: for an unknown claim, or where a run failed.
+        UserError: for an unknown claim, where a run failed, or where nothing could be counted; an earlier record stays.
     """
     claim = find(identifier)
     specs = claim.specs_over(profile, dataset, seeds)
@@ -76,10 +76,14 @@ def measure(
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         },
     }
-    _validator().validate(record)
-    path = records_folder() / _name(record)
-    save_json(record, path)
-    return json.loads(path.read_text())  # as everybody else reads it: NaN has become null
+    record = without_nan(record)  # as everybody else will read it
+    try:
+        _validator().validate(record)
+    except jsonschema.ValidationError as error:
+        where = ".".join(str(part) for part in error.absolute_path)
+        raise UserError(f"{claim.id} on {dataset} is not recorded: {where} is no number, nothing was counted") from None
+    save_json(record, records_folder() / _name(record))
+    return record
 
 
 def _trained(spec: Spec) -> dict[str, Any]:
@@ -111,8 +115,11 @@ def problem(record: Mapping[str, Any]) -> str:
         return f"its values have the interval {again.low:.3g} to {again.high:.3g}"
     if record["statistic"] != claim.statistic:
         return "it was measured by another statistic"
-    specs = claim.specs_over(record["profile"], record["dataset"], record["seeds"])
-    if {spec.key for spec in specs} != set(record["runs"]):
+    try:
+        keys = {spec.key for spec in claim.specs_over(record["profile"], record["dataset"], record["seeds"])}
+    except UserError as error:  # such as of a data set that is not here
+        return str(error)
+    if keys != set(record["runs"]):
         return "today's code would train other runs"
     return ""
 

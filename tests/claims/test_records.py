@@ -179,9 +179,21 @@ class TestProblem:
     def test_is_said(self, good, change, said):
         assert said in claims.problem(good | change)
 
+    def test_a_data_set_that_has_gone_is_told_and_spoils_no_other_record(self, good):
+        assert "data set must be one of" in claims.problem(good | {"dataset": "zoo"})
+
     def test_a_new_version_of_the_method_makes_records_stale(self, good, monkeypatch):
         monkeypatch.setattr("posenb.methods.supervised.Supervised.version", 99)
         assert "other runs" in claims.problem(good)
+
+
+def test_where_nothing_was_counted_the_earlier_record_stays(one_home, monkeypatch):
+    kept = claims.measure("ADA-1", "smoke", "body", [0], device="cpu")
+    nothing = Measurement(float("nan"), np.full((4, 1), np.nan), lambda mean: float("nan"), kept["runs"], {})
+    monkeypatch.setattr(claims.Claim, "measure", lambda *_: nothing)
+    with pytest.raises(UserError, match=r"ADA-1 on body is not recorded: .* nothing was counted"):
+        claims.measure("ADA-1", "smoke", "body", [0], device="cpu")
+    assert claims.record("ADA-1", "body", ["smoke"]) == kept
 
 
 def test_a_run_trained_again_is_compared_with_the_record(tmp_path, monkeypatch):
