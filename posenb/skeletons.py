@@ -37,7 +37,13 @@ class Skeleton:
         return tuple(self.joints.index(name) for name in names)
 
     def reference_length(self, points: Tensor) -> Tensor:
-        """The PCK reference of each pose, ``(B,)``, in the unit of ``points (B, K, 2)``."""
+        """The PCK reference of each pose, ``(B,)``, in the unit of ``points (B, K, 2)``.
+
+        Raises:
+            ValueError: for a set without reference, such as one of the user's own that has no torso.
+        """
+        if not self.reference:
+            raise ValueError(f"the joint set {self.name!r} has no reference length")
         first, second = torch.tensor(self.reference).T
         return (points[:, first] - points[:, second]).norm(dim=-1).mean(dim=-1)
 

@@ -1,5 +1,7 @@
 """Joint sets: orders as published, permutations that agree with the names, and maps between sets."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -145,3 +147,8 @@ def test_convert_masks_joints_that_the_source_lacks():
     assert not seen[:, face].any() and seen[:, 5:].all()
     assert moved[:, face].isnan().all() and not moved[:, 5:].isnan().any()
     assert visible.all() and not points.isnan().any(), "the arguments were changed"
+
+
+def test_a_set_without_reference_says_so():
+    with pytest.raises(ValueError, match="'LSP14' has no reference length"):
+        dataclasses.replace(LSP14, reference=()).reference_length(torch.zeros(2, 14, 2))

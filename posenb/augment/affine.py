@@ -132,8 +132,14 @@ def apply(batch: Batch, drawn: Draw, size: tuple[int, int], skeleton: Skeleton, 
 
 
 def center(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """The middle (H, W) = ``size`` of stored uint8 images, as floats in [0, 1]: the view without augmentation."""
+    """The middle (H, W) = ``size`` of stored uint8 images, as floats in [0, 1]: the view without augmentation.
+
+    Raises:
+        ValueError: for images that are smaller.
+    """
     top, left = (images.shape[-2] - size[0]) // 2, (images.shape[-1] - size[1]) // 2
+    if min(top, left) < 0:
+        raise ValueError(f"images of {images.shape[-2]} x {images.shape[-1]} have no middle of {size[0]} x {size[1]}")
     return images[..., top : top + size[0], left : left + size[1]].float().div_(255)
 
 

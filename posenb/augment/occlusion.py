@@ -25,6 +25,8 @@ def cell_counts(points: Tensor, visible: Tensor, size: tuple[int, int], grid: tu
     """
     inside = visible & ((points >= 0) & (points < points.new_tensor([size[1], size[0]]))).all(dim=-1)
     cells = (points[inside] * points.new_tensor([grid[1] / size[1], grid[0] / size[0]])).long()
+    # a product may round up at the border
+    cells = cells.minimum(cells.new_tensor([grid[1] - 1, grid[0] - 1]))
     index = cells[:, 1] * grid[1] + cells[:, 0]
     return torch.bincount(index, minlength=grid[0] * grid[1]).float().view(grid)
 

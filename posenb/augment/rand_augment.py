@@ -64,7 +64,7 @@ def rand_augment(images: Tensor, magnitude: float, generator: Generator, n: int 
     """Images with ``n`` random operations on their colours each; nothing is moved.
 
     Args:
-        images: ``(B, 3, H, W)``, RGB float in [0, 1].
+        images: ``(B, 3, H, W)``, RGB float32 in [0, 1].
         magnitude: 0 to 30; the paper's best is 20 (Fig. 12). At 0 three operations still act: auto-contrast, equalize
             and invert have no magnitude.
         generator: on the CPU.

@@ -44,7 +44,8 @@ def highly_differentiated(
 ) -> Tensor:
     """Highly differentiated heatmaps: alpha^d at chessboard distance d (Zhang et al. 2022, section 3.2.1).
 
-    Distances count whole map pixels from the one that contains the point. So the peak is 1 at that pixel, its eight
+    Distances count whole map pixels from the one that contains the point; a point on the right or lower border counts
+    to the pixel beyond it, whose peak the map does not show. Else the peak is 1 at that pixel, its eight
     neighbours have alpha, and what is further than the threshold is 0: a square of 2 threshold + 1 pixels a side.
 
     Args:

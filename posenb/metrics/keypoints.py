@@ -123,7 +123,12 @@ def auc(pred: Tensor, target: Tensor, visible: Tensor, max_threshold: float) -> 
     """Area under the curve of PCK over thresholds from 0 to ``max_threshold`` pixels, divided by ``max_threshold``.
 
     Integrated exactly: a joint with error e contributes ``max(0, 1 - e / max_threshold)``.
+
+    Raises:
+        ValueError: for a threshold that is not above 0.
     """
+    if not max_threshold > 0:
+        raise ValueError(f"max_threshold must be above 0, not {max_threshold}")
     area = (1 - errors(pred, target, visible) / max_threshold).clamp(min=0)
     return _score(area.nan_to_num(0), visible)
 
@@ -146,6 +151,8 @@ def _curve(
     thresholds: Sequence[float] | Tensor,
     excluded: Sequence[int],
 ) -> Curve:
+    if reference.shape != target.shape[:1]:
+        raise ValueError(f"a reference length for each of {len(target)} poses is needed, not {tuple(reference.shape)}")
     relative = errors(pred, target, visible) / reference[:, None]
     # in the precision of the distances: an error of .2 in float32 is not above a threshold of .2
     limits = torch.as_tensor(thresholds, dtype=relative.dtype, device=relative.device)

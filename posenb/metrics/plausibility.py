@@ -23,7 +23,7 @@ class LimbRange(NamedTuple):
 
 def limb_lengths(points: Tensor, skeleton: Skeleton) -> Tensor:
     """Lengths ``(B, L)`` of the skeleton's limbs, in the unit of ``points (B, K, 2)``."""
-    first, second = torch.tensor(skeleton.limbs, device=points.device).T
+    first, second = torch.tensor(skeleton.limbs, dtype=torch.long, device=points.device).view(-1, 2).T
     return (points[:, first] - points[:, second]).norm(dim=-1)
 
 

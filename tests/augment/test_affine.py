@@ -214,6 +214,11 @@ class TestApply:
         assert (apply(batch, drawn, (96, 96), LSP14).images - quick).abs().max() <= 1.4 / 255
 
 
+def test_an_image_that_is_smaller_has_no_middle():
+    with pytest.raises(ValueError, match="64 x 48 have no middle of 64 x 50"):
+        center(torch.zeros(1, 3, 64, 48, dtype=torch.uint8), (64, 50))
+
+
 def test_center_takes_the_middle_as_floats():
     images = torch.arange(6 * 8, dtype=torch.uint8).view(1, 1, 6, 8).expand(1, 3, 6, 8)
     middle = center(images, (2, 4))

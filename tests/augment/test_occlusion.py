@@ -29,6 +29,13 @@ def test_votes_of_a_wide_image_and_grid():
     assert found.tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
+@pytest.mark.parametrize("side", [56, 64, 112, 120, 224, 240])
+def test_the_last_point_within_the_border_counts_in_the_last_cell(side):
+    last = torch.nextafter(torch.tensor(float(side)), torch.tensor(0.0)).expand(1, 1, 2)
+    found = cell_counts(last, torch.ones(1, 1).bool(), (side, side), (4, 4))
+    assert found.nonzero().tolist() == [[3, 3]]
+
+
 def test_points_without_a_label_may_be_nan():
     found = cell_counts(torch.full((1, 1, 2), float("nan")), torch.zeros(1, 1).bool(), (8, 8), (2, 2))
     assert not found.any()

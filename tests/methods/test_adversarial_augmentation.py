@@ -319,3 +319,9 @@ class TestStart:
 def test_wrong_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Options(**options)
+
+
+def test_joints_cannot_be_compared_without_a_reference_length():
+    bare = replace(SETTING, skeleton=replace(SETTING.skeleton, reference=()))
+    with pytest.raises(ValueError, match=r"comparison=pck needs a reference length, which .* lacks: say loss"):
+        AdversarialAugmentation(Options(comparison="pck"), bare)

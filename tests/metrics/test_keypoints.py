@@ -294,3 +294,17 @@ def test_the_curve_on_mpii_as_counted_one_by_one(read):
             fractions.append(np.mean(distance / size[labelled] <= threshold))
         assert curve.per_joint[t].tolist() == fractions
         assert curve.mean[t].item() == pytest.approx(np.mean([f for k, f in enumerate(fractions) if k not in (6, 7)]))
+
+
+@pytest.mark.parametrize("reference", [torch.ones(1), torch.ones(3, 1), torch.tensor(1.0)])
+def test_each_pose_needs_its_reference(reference):
+    points = torch.zeros(3, 2, 2)
+    with pytest.raises(ValueError, match="for each of 3 poses"):
+        pck(points, points, torch.ones(3, 2).bool(), reference, 0.2)
+
+
+@pytest.mark.parametrize("threshold", [0, -1, NAN])
+def test_an_area_needs_a_threshold_above_0(threshold):
+    points = torch.zeros(1, 2, 2)
+    with pytest.raises(ValueError, match="max_threshold must be above 0"):
+        auc(points, points, torch.ones(1, 2).bool(), threshold)

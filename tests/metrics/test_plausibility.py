@@ -1,5 +1,6 @@
 """Plausibility of poses: hand-computed cases, and what must not change it."""
 
+import dataclasses
 import math
 
 import pytest
@@ -85,3 +86,9 @@ def test_joints_near_both_places_are_no_swaps():
     target = torch.zeros(1, 14, 2)
     found = plausibility.swaps(target + 1, target, torch.ones(1, 14, dtype=torch.bool), torch.tensor([10.0]), LSP14)
     assert not found.any()
+
+
+def test_a_set_without_limbs_has_no_lengths(people):
+    bare = dataclasses.replace(LSP14, limbs=())
+    assert plausibility.limb_lengths(people, bare).shape == (40, 0)
+    assert plausibility.asymmetry(people, bare).shape == (40, 0)

@@ -125,6 +125,8 @@ class AdversarialAugmentation(Adversaries):
         rows, columns = self.grid
         if not 1 <= options.cells <= rows * columns:
             raise ValueError(f"cells must lie between 1 and the {rows} x {columns} of the grid, not {options.cells}")
+        if options.comparison == "pck" and not setting.skeleton.reference:
+            raise ValueError(f"comparison=pck needs a reference length, which {setting.skeleton.name} lacks: say loss")
 
     def start_from(self, sources: Sequence[Method]) -> None:
         super().start_from(sources)
