@@ -71,13 +71,18 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "dataset": record["dataset"],
         "profile": record["profile"],
         "verdict": verdict,
-        "statistic": interval(record),
+        "statistic": interval(record) + "; no part alone is below 0" * _left_open(record),
         "seeds": len(record["seeds"]),
         "device": ", ".join(sorted({run["device"] for run in trained})) or "CPU",
         "hours": round(sum(run["seconds"] for run in trained) / 3600, 1),
         "commit": (record["provenance"]["commit"] or "")[:7],
         "problem": why,
     }
+
+
+def _left_open(record: Mapping[str, Any]) -> bool:
+    """Whether a least of several parts lies below 0, as by chance it may, and none of the parts does."""
+    return record["verdict"] == INCONCLUSIVE and record["interval"][1] < 0
 
 
 def balance() -> str:

@@ -28,12 +28,12 @@ NEEDS = {
 def advice(seeds: Sequence[pd.DataFrame], smallest: float = 0.01, price: float = 0.1) -> pd.DataFrame:
     """For each of ``NEEDS`` that was measured the method to take, and what it does to accuracy and costs.
 
-    A method must gain in every seed. Of those that come within ``smallest`` of the best in the mean it is the one with
-    the least arithmetic.
+    A method must gain in every seed. Of those that come within ``smallest`` of the best in the mean, and then of those
+    that come as close to the most accurate of these, it is the one with the least arithmetic.
 
     Args:
         seeds: one data set's rows, seed by seed: :func:`posenb.experiments.bench.of_seeds`.
-        smallest: a difference from supervised training that counts; below it the advice is to stay there.
+        smallest: a difference that counts; where nothing gains as much the advice is to stay with supervised training.
         price: the PCK that may be lost for it: an answer that hardly moves is steady, and useless.
 
     Returns:
@@ -50,6 +50,7 @@ def advice(seeds: Sequence[pd.DataFrame], smallest: float = 0.01, price: float =
         each = pd.concat([sign * (one[measure] - one.loc["supervised", measure]) for one in seeds], axis=1)
         gain = each.mean(axis=1)[(each.min(axis=1) > 0) & (change >= -price)]
         good = gain.index[gain >= max(gain.max() - smallest, smallest)]
+        good = good[change[good] >= change[good].max() - smallest]
         best = str(table.loc[good, "flops"].idxmin()) if len(good) else "supervised"
         found.append(
             {
@@ -64,8 +65,10 @@ def advice(seeds: Sequence[pd.DataFrame], smallest: float = 0.01, price: float =
     return pd.DataFrame(found)
 
 
-def commands(name: str, dataset: str, labels: int = 500, unlabelled: int = 3000) -> list[str]:
-    """What to type to train a row of the bench on a data set, one command a line; each prints the key of its run.
+def commands(name: str, dataset: str, labels: int = 500, unlabelled: int = 3000) -> dict[str, str]:
+    """What to type to train a row of the bench on a data set, in order: commands by what their runs are called.
+
+    Each prints the key of its run, which belongs where a later one has that name. The last is 'RUN'.
 
     Args:
         name: of ``ROWS``.
@@ -74,21 +77,22 @@ def commands(name: str, dataset: str, labels: int = 500, unlabelled: int = 3000)
     """
     row = ROWS[name]
     begin = f"posenb train --dataset {dataset}" + f" --samples {labels}" * row.two
-    lines, sources = [f"{begin} --method supervised{_settings(CROSS_ENTROPY)}"], ["RUN"]
+    alone = f"{begin} --method supervised{_settings(CROSS_ENTROPY)}"
     if name == "supervised":
-        return lines
+        return {"RUN": alone}
+    found, sources = {"START": alone}, ["START"]
     if row.two:
-        lines.append(f"{lines[0]} --seed 1")
-        sources.append("RUN2")
+        found["START2"] = f"{alone} --seed 1"
+        sources.append("START2")
     if row.first:
-        for seed, source in enumerate(sources):
+        names = ["LABELS", "LABELS2"]
+        for seed, (called, source) in enumerate(zip(names, sources, strict=True)):
             other = f" --seed {seed}" * (seed > 0)
-            lines.append(f"{begin} --method {row.method}{_settings(row.first)} --start {source}{other}")
-        sources = ["LABELS", "LABELS2"]
+            found[called] = f"{begin} --method {row.method}{_settings(row.first)} --start {source}{other}"
+        sources = names
     if row.agents:
-        lines.append(
-            f"{begin} --method adversarial_pretraining --steps 200 --batch 8{_settings(AGENTS)} --start {sources[0]}"
-        )
+        agents = f"{begin} --method adversarial_pretraining --steps 200 --batch 8{_settings(AGENTS)}"
+        found["AGENTS"] = f"{agents} --start {sources[0]}"
         sources = ["AGENTS"]
     last = f"{begin} --method {row.method}"
     if row.method == "error_feedback":
@@ -99,7 +103,12 @@ def commands(name: str, dataset: str, labels: int = 500, unlabelled: int = 3000)
     if row.method == "self_adversarial":
         options["gamma"] = GAMMAS["full"]
     starts = "".join(f" --start {source}" for source in sources)
-    return [*lines, last + _settings(options) + starts]
+    return found | {"RUN": last + _settings(options) + starts}
+
+
+def script(named: Mapping[str, str]) -> str:
+    """Commands below their runs' names, as a reader copies them."""
+    return "\n".join(f"# {name}\n{wrapped(line)}" for name, line in named.items())
 
 
 def wrapped(line: str, width: int = 88) -> str:

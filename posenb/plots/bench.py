@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -12,11 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, NullLocator
+from numpy.typing import NDArray
 
 from posenb.experiments.bench import COSTS, LESS_IS_BETTER, METRICS
 from posenb.experiments.bench_specs import COMBINED, ROWS
-from posenb.plots.style import LEFT, MIDDLE, RIGHT, house_style
+from posenb.plots.style import LEFT, MIDDLE, RIGHT, house_style, name_dots
 
+Array = NDArray[np.float64]
+_LINEAR = 0.02  # smaller gains are drawn to scale, larger ones by their logarithm
 _FULL = 0.1  # a difference of this much has the full colour, so that a column of small ones stays pale
 _BETTER_WORSE = LinearSegmentedColormap.from_list("better_worse", [RIGHT, "#ffffff", LEFT])
 _HEADS = {
@@ -105,29 +109,11 @@ def accuracy_and_stability(table: pd.DataFrame) -> Figure:
             x, y = rows.loc[row, ["pck", "ruc"]]
             colour = RIGHT if row in COMBINED else MIDDLE if number <= 2 else LEFT
             axes.plot(x, y, "o", color=colour, markersize=5, label=f"{number}  {ROWS[str(row)].label}")
-        _number(axes, rows["pck"].tolist(), rows["ruc"].tolist(), range(1, len(rows) + 1))
         axes.set(xlabel="PCK@0.2", ylabel="RUC", title=f"on {name}")
+        name_dots(axes, {str(k): (x, y) for k, (x, y) in enumerate(rows[["pck", "ruc"]].to_numpy(), 1)})
     handles, names = cells[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside right center", fontsize=8, handlelength=1)
     return figure
-
-
-def _number(axes: Axes, x: Sequence[float], y: Sequence[float], numbers: Sequence[int], fontsize: float = 8) -> None:
-    """Write each dot's number beside it; the numbers of dots that lie close together stand around them."""
-    reach = np.array([max(np.ptp(x), 1e-9), max(np.ptp(y), 1e-9)])
-    dots, left = np.stack([x, y], axis=1) / reach, list(range(len(x)))
-    while left:
-        near = [k for k in left if (np.abs(dots[k] - dots[left[0]]) <= 0.07).all()]
-        away = dots[near] - dots[near].mean(axis=0)
-        angles = np.arctan2(away[:, 1], away[:, 0]) if len(near) > 1 else np.array([np.pi / 6])
-        # in the order in which the dots stand around their middle, but evenly, so that no two numbers meet
-        for place, member in enumerate(angles.argsort()):
-            angle = angles.min() + 2 * np.pi * place / len(near)
-            offset = (1.2 * fontsize * np.cos(angle), 1.2 * fontsize * np.sin(angle))
-            at = x[near[member]], y[near[member]]
-            how: Any = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": fontsize}
-            axes.annotate(str(numbers[near[member]]), at, xytext=offset, **how)
-        left = [k for k in left if k not in near]
 
 
 @house_style
@@ -140,15 +126,38 @@ def carried_over(record: Mapping[str, Any]) -> Figure:
     first = record["curves"][0]
     sets = list(first["gains"])
     change = {name: np.mean([curves["gains"][name] for curves in record["curves"]], axis=0) for name in sets}
-    numbers = [list(ROWS).index(name) + 1 for name in first["names"]]
+    numbers = [str(list(ROWS).index(name) + 1) for name in first["names"]]
     titles = ("PCK@0.2", "AUC", "RUC", "AUC, corrupted")
-    figure, cells = plt.subplots(1, 4, figsize=(9, 2.9))
-    for k, (title, axes) in enumerate(zip(titles, cells, strict=True)):
+    figure, cells = plt.subplots(2, 2, figsize=(7.2, 6.2))
+    for k, (title, axes) in enumerate(zip(titles, cells.flat, strict=True)):
         axes.axhline(0, color="0.85")
         axes.axvline(0, color="0.85")
-        x, y = change[sets[0]][:, k].tolist(), change[sets[1]][:, k].tolist()
+        x, y = change[sets[0]][:, k], change[sets[1]][:, k]
         axes.plot(x, y, "o", color=LEFT, markersize=4)
-        _number(axes, x, y, numbers, fontsize=7.5)
-        axes.set(title=title, xlabel=f"gain on {sets[0]}")
-    cells[0].set_ylabel(f"gain on {sets[1]}")
+        # most gains are small and one or two are large
+        axes.set_xscale("symlog", linthresh=_LINEAR)
+        axes.set_yscale("symlog", linthresh=_LINEAR)
+        for axis, values in ((axes.xaxis, x), (axes.yaxis, y)):
+            axis.set_major_locator(FixedLocator(_shown(values)))
+            axis.set_major_formatter(lambda x, _: f"{x:+g}" if x else "0")
+            axis.set_minor_locator(NullLocator())
+        axes.tick_params(labelsize=8)
+        axes.set(title=title, xlim=_around(x), ylim=_around(y))
+        name_dots(axes, dict(zip(numbers, zip(x.tolist(), y.tolist(), strict=True), strict=True)))
+    for axes in cells[-1]:
+        axes.set_xlabel(f"gain on {sets[0]}")
+    for axes in cells[:, 0]:
+        axes.set_ylabel(f"gain on {sets[1]}")
     return figure
+
+
+def _shown(values: Array) -> list[float]:
+    """Round gains to label an axis with, within the values' limits."""
+    low, high = _around(values)
+    return [tick for tick in (-0.2, -0.1, -0.03, -0.01, 0, 0.01, 0.03, 0.1, 0.2) if low <= tick <= high]
+
+
+def _around(values: Array) -> tuple[float, float]:
+    """Limits that leave room for names, zero within."""
+    low, high = min(values.min(), -_LINEAR / 2), max(values.max(), _LINEAR / 2)
+    return 2 * float(low), 2 * float(high)

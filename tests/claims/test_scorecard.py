@@ -42,6 +42,16 @@ def test_a_row_a_record_and_one_for_what_was_not_measured(home):
     assert rows.loc[("SHR-2", ""), "verdict"] == "not measured"
 
 
+def test_a_least_below_0_says_why_it_is_not_refuted(home):
+    parts = [[-1.0, 0.0], [0.0, -1.2], [-0.9, 0.1]]
+    found = claims.judge([min(of_seed) for of_seed in parts], parts)
+    assert found.verdict == claims.INCONCLUSIVE and found.high < 0
+    about = {"values": [-1.0, -1.2, -0.9], "mean": found.mean, "interval": [found.low, found.high]}
+    home("SHR-3", "hand", parts=parts, verdict=found.verdict, **about)
+    row = scorecard.rows().set_index("claim").loc["SHR-3"]
+    assert row["verdict"] == "inconclusive" and row["statistic"].endswith("; no part alone is below 0")
+
+
 def test_synthetic_people_and_real_ones_are_columns(home):
     home("SHR-3", "hand")
     home("ADA-1", "lsp")

@@ -200,6 +200,12 @@ class TestGuide:
         best = bench_guide.advice([table]).set_index("need").loc[bench_guide.NEEDS["ruc"]]
         assert best["row"] == "mst"  # within a point of the best, which the cheapest of all is not
 
+    def test_of_equally_good_methods_one_that_costs_accuracy_is_not_advised(self):
+        table = bench_table(mst_ruc=0.7, mst_pck=0.45, dual_ruc=0.695, dual_pck=0.49)
+        table.loc[["mst", "dual"], "flops"] = [1.0, 2.0]
+        best = bench_guide.advice([table]).set_index("need").loc[bench_guide.NEEDS["ruc"]]
+        assert best["row"] == "dual"
+
     def test_a_need_that_was_not_measured_is_left_out(self):
         table = bench_table(mst_ruc=0.7)
         table["few"] = np.nan
@@ -210,10 +216,11 @@ class TestGuide:
         """Each line, as the command line reads it, makes the spec's method, options and number of starts."""
         seen = []
         monkeypatch.setattr(runs, "train", lambda spec, **_: seen.append(spec) or Stored(spec))
-        monkeypatch.setattr(cli, "_tell_fewer", lambda _: None)  # it counts pictures, which may not be here
-        places = {"RUN2": 1, "LABELS": 2, "LABELS2": 3}
-        monkeypatch.setattr(runs, "find", lambda key: Stored(seen[places.get(key, 0)]))
-        for line in bench_guide.commands(name, "lsp"):
+        for unneeded in ("_tell_fewer", "show_trained"):  # they read pictures and answers, which are not here
+            monkeypatch.setattr(cli, unneeded, lambda _: None)
+        lines = bench_guide.commands(name, "lsp")
+        monkeypatch.setattr(runs, "find", lambda key: Stored(seen[list(lines).index(key)]))
+        for line in lines.values():
             done = CliRunner().invoke(cli.app, shlex.split(line)[1:])
             assert done.exit_code == 0, done.output
         wanted = specs("full", "lsp")[name]
@@ -229,8 +236,16 @@ class TestGuide:
         assert (seen[-1].data.unlabelled > 0) == (wanted.data.unlabelled > 0)
 
 
+def test_a_script_names_each_run_before_a_later_command_asks_for_it():
+    script = bench_guide.script(bench_guide.commands("mst+dual", "mine"))
+    asked = script.replace("\\\n", "").split("--start ")[1:]
+    for name in {word.split()[0] for word in asked}:
+        assert 0 <= script.index(f"# {name}\n") < script.index(f"--start {name}")
+    assert script.count("posenb train") == script.count("# ") == 5
+
+
 def test_long_commands_are_broken_where_a_shell_goes_on():
-    (*_, line) = bench_guide.commands("mst+dual", "mine")
+    line = bench_guide.commands("mst+dual", "mine")["RUN"]
     lines = bench_guide.wrapped(line).split("\n")
     assert len(lines) > 1 and all(len(one) <= 90 for one in lines) and all(one.endswith(" \\") for one in lines[:-1])
     assert not any(one.rstrip(" \\").endswith(("--set", "--start")) for one in lines)

@@ -65,7 +65,7 @@ def test_gains_of_both_data_sets_are_axes():
     assert len(figure.axes) == 4
     (dot,) = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert (dot.get_xdata()[0], dot.get_ydata()[0]) == pytest.approx((0.1, 0.2))
-    assert "body" in figure.axes[0].get_xlabel() and "lsp" in figure.axes[0].get_ylabel()
+    assert "body" in figure.axes[2].get_xlabel() and "lsp" in figure.axes[2].get_ylabel()
 
 
 def test_numbers_of_dots_that_lie_close_together_keep_apart():
