@@ -146,6 +146,7 @@ def test_an_interrupted_video_leaves_nothing_behind(walk, tmp_path, monkeypatch)
                 raise KeyboardInterrupt
             return super().predict(images)
 
+    monkeypatch.setattr(inference, "tqdm", lambda pictures, **_: pictures)  # a bar that is shown closes nothing either
     monkeypatch.setattr(inference.cv2, "VideoCapture", watch("VideoCapture"))
     writer = watch("VideoWriter")
     writer.fourcc = cv2.VideoWriter.fourcc

@@ -41,8 +41,8 @@ def load(
         options: for synthetic data, such as ``difficulty``.
 
     Raises:
-        UserError: for an unknown name or split, a count below 1, an option of a real data set, one that was not prepared,
-            or a split without anybody.
+        UserError: for an unknown name or split, a count below 1, an option of a real data set, one that was not
+            prepared, or a split without anybody.
     """
     if count is not None and count < 1:
         raise UserError(f"count must be at least 1, or None for all, not {count}")
@@ -56,7 +56,9 @@ def load(
             "hand": synthetic.hand,
             "scene": _scene,
         }
-        return painters[name](1000 if count is None else count, size=size, seed=SYNTHETIC_SEEDS[split], margin=margin, **options)
+        return painters[name](
+            1000 if count is None else count, size=size, seed=SYNTHETIC_SEEDS[split], margin=margin, **options
+        )
     from posenb.data import prepared
 
     real = source(name)

@@ -177,7 +177,8 @@ def require_pictures(pictures: Sequence[Picture], folder: Path, *, every: bool) 
     if len(missing) == len(pictures) or (every and missing):
         raise DataError(
             f"{folder} lacks {len(missing):,} of the {len(pictures):,} pictures with people, "
-            f"the first is {missing[0].path.relative_to(folder)}: name the folder that the annotations' names start from"
+            f"the first is {missing[0].path.relative_to(folder)}: "
+            "name the folder that the annotations' names start from"
         )
 
 

@@ -98,7 +98,8 @@ def install(
     report = prepare(source, joints.skeleton, pictures, folder, validation=choices)
     if unsettled := sum(not picture.upright and _unsettled(look(picture.path)) for picture in pictures):
         notes.append(
-            f"careful: {unsettled:,} pictures carry an EXIF turn that their size does not settle; they are read as stored"
+            f"careful: {unsettled:,} pictures carry an EXIF turn that their size does not settle; "
+            "they are read as stored"
         )
     if empty := [split for split, parts in SPLITS.items() if not any(part in report.kept for part in parts)]:
         notes.append(f"careful: nobody is left in {', '.join(empty)}")
@@ -228,7 +229,10 @@ def _held_out(pictures: list[Picture], path: Path, look: Look) -> tuple[list[Pic
         raise DataError(f"{path} has one picture with people: a set needs at least two, or --test-annotations")
     held = set(files[-max(1, len(files) // TEST_SHARE) :])
     split = [replace(picture, split="test") if picture.path.resolve() in held else picture for picture in pictures]
-    return split, f"held out as 'test': the last {len(held):,} of {len(files):,} pictures; --test-annotations names others"
+    return (
+        split,
+        f"held out as 'test': the last {len(held):,} of {len(files):,} pictures; --test-annotations names others",
+    )
 
 
 def _about(joints: Named, kind: _Kind) -> list[str]:

@@ -68,8 +68,7 @@ class Report:
         """For people to read."""
         people = sum(self.kept.values())
         lines = [
-            f"{source.title}: {people:,} people of {self.pictures:,} pictures kept: "
-            + by_split(self.kept),
+            f"{source.title}: {people:,} people of {self.pictures:,} pictures kept: " + by_split(self.kept),
             f"licence: {source.licence}",
             f"prepared in {folder}: {self.size / 2**20:,.0f} MiB, {self.size / max(people, 1):,.0f} bytes a person",
         ]

@@ -1,7 +1,7 @@
 """Pictures of the user's own without labels: what semi-supervised training reads beside a labelled set.
 
-Each picture shows one person and is taken whole, or a table names people's boxes, as ``posenb predict`` reads it. EXIF's
-orientation is followed: there are no labels that could disagree with it.
+Each picture shows one person and is taken whole, or a table names people's boxes, as ``posenb predict`` reads it. The
+orientation that EXIF tells is followed: there are no labels that could disagree with it.
 """
 
 from __future__ import annotations
