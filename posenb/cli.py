@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -304,6 +308,13 @@ def _settings(words: list[str] | None) -> dict[str, Any]:
     return settings
 
 
+def _end(number: int, frame: FrameType | None) -> None:
+    """At SIGTERM, which reaches this process alone: end its own, which would go on unseen, and stop as at Ctrl-C."""
+    for child in multiprocessing.active_children():
+        child.terminate()
+    raise KeyboardInterrupt
+
+
 def _tell_misuse(error: typer.BadParameter) -> None:
     """In a line what is wrong with an option or argument; where nothing was asked for, the help."""
     words = error.format_message().rstrip()
@@ -321,6 +332,8 @@ def main(words: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if words is None else words)
     # what is trained anew begins anew, and pictures are predicted from the first one
     goes_on = "predict" not in words[:1] and "--fresh" not in words
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)
     stopped = "posenb: stopped" + ("; the same command goes on where it was" if goes_on else "")
     try:
         code = app(words, prog_name="posenb", standalone_mode=False)

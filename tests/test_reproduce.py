@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,40 @@ def test_a_killed_run_leaves_no_half_notebook(book: Path) -> None:
     process.wait()
     assert (book / "started").exists()
     assert why() == ["not executed yet"]
+
+
+@pytest.mark.slow
+def test_a_terminated_run_takes_its_kernel_along(book: Path) -> None:
+    """SIGTERM reaches the command alone, not what it started."""
+    code = "import os, time, pathlib\npathlib.Path('started').write_text(str(os.getpid()))\ntime.sleep(120)"
+    write(book, "01_tiny", code)
+    script = book / "go.py"
+    go = "from posenb.cli import main\nif __name__ == '__main__':\n    main(['reproduce', '--no-site'])\n"
+    script.write_text(go)
+    environment = {**os.environ, "PYTHONPATH": str(Path(chapters.__file__).parents[1])}
+    process = subprocess.Popen([sys.executable, script], cwd=book, env=environment, stderr=subprocess.PIPE, text=True)
+    started = book / "started"
+    _until(lambda: started.exists() and started.read_text() != "")
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "posenb: stopped; the same command goes on where it was" in said
+    _until(lambda: not _alive(int(started.read_text())))
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    for _ in range(1200):
+        if holds():
+            return
+        time.sleep(0.1)
+    pytest.fail("it did not come to that in two minutes")
 
 
 @pytest.mark.slow
