@@ -117,12 +117,13 @@ def plausibility(summaries: Mapping[str, Mapping[str, float]], asymmetry: float)
         values = [one[key] for one in summaries.values()]
         cell.barh(range(len(values)), values, color=colours[-len(values) :])
         for y, value in enumerate(values):
-            cell.text(value, y, f" {value:.3f}", va="center", fontsize=8)
+            clear = {"facecolor": "w", "edgecolor": "none", "pad": 0.5}
+            cell.text(value, y, f" {value:.3f}", va="center", fontsize=8, bbox=clear)
         cell.set(xlim=(0, 1.3 * max([*values, 1e-3])), yticks=[], title=label.replace("\n", " "))
         cell.title.set_fontsize(9)
         cell.tick_params(labelsize=7.5)
         cell.invert_yaxis()
-    axes.flat[list(MEASURES).index("asymmetric")].axvline(asymmetry, color="k", linewidth=1, linestyle=":")
+    axes.flat[list(MEASURES).index("asymmetric")].axvline(asymmetry, color="k", linewidth=1, linestyle=":", zorder=0)
     for cell in axes[:, 0]:
         cell.set_yticks(range(len(summaries)), [TITLES.get(name, name) for name in summaries], fontsize=8.5)
     return figure
