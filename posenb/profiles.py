@@ -1,7 +1,7 @@
 """What smoke, quick, full and paper mean for each experiment.
 
 smoke is for tests: every line runs, nothing is learned. quick is a newcomer's: minutes on two cores. full gives the
-published records: verdicts with intervals. paper is the papers' own networks, sizes and schedules, for GPUs.
+published records: verdicts with intervals. paper is networks, sizes and schedules like the papers' own, for GPUs.
 """
 
 from __future__ import annotations

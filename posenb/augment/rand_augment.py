@@ -1,7 +1,7 @@
 """RandAugment (Cubuk et al. 2020) without its geometric operations, batched: Xie et al. 2021 use it in hard views.
 
-Magnitudes go from 0 to 30. Here every operation changes more with a larger one. In the released code, as in much
-code for RandAugment, posterize and solarize change less.
+Magnitudes go from 0 to 30; every operation changes more with a larger one. Posterize and solarize-add are weaker than
+in the released code, which keeps two bits fewer, and brightens bright pixels, too, before it inverts them.
 """
 
 from __future__ import annotations

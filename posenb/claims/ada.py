@@ -22,7 +22,8 @@ CLAIMS = (
     Claim(
         "ADA-2",
         _CHAPTER,
-        "Trained with adversarial rotation, the curve of the pose loss over rotation becomes flatter.",
+        "Trained with ASR and AHO (the paper: with rotation alone), the curve of the pose loss over rotation becomes "
+        "flatter.",
         "Fig. 5, middle row against bottom row (drawn, without numbers)",
         f"{_MEASURES}:measure_ada2",
         specs_by=_SPECS,
@@ -92,7 +93,8 @@ CLAIMS = (
         "ADA-9",
         _CHAPTER,
         "On a stacked hourglass the method improves the baseline.",
-        "8 stacks: MPII test 90.9 to 91.5 (Table 2), LSP 93.0 to 94.5 (Table 3, trained on MPII as well)",
+        "8 stacks: MPII test 90.9 to 91.5 (Table 2), LSP 93.0 to 94.5 (Table 3; trained on MPII "
+        "as well, says its author in the released code's issue 1)",
         f"{_MEASURES}:measure_ada9",
         specs_by=_SPECS,
         runs=("stacked random", "stacked both"),

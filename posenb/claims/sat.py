@@ -1,4 +1,4 @@
-"""The claims on self adversarial training (Chou et al. 2017)."""
+"""The claims on self adversarial training (Chou et al. 2018)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "SAT-2",
         _CHAPTER,
-        "k steers L_fake to gamma L_real, without staying at 0 or 1.",
+        "k steers L_fake to gamma L_real, without staying at 0 or 1. (Here with gamma 4; the released code has .5.)",
         "the rule that updates k",
         f"{_MEASURES}:measure_sat2",
         specs_by=_SPECS,
@@ -31,7 +31,8 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "SAT-3",
         _CHAPTER,
-        "The discriminator's error at each pixel marks the joints that do not make a real pose.",
+        "The discriminator's error at each pixel marks the joints that do not make a real pose. (Here summed over each "
+        "joint's map.)",
         '"detailed comments on the input heatmaps" (said without a figure)',
         f"{_MEASURES}:measure_sat3",
         specs_by=_SPECS,
@@ -42,7 +43,8 @@ CLAIMS: tuple[Claim, ...] = (
         _CHAPTER,
         "Adversarial training beats the same generator trained by mean squared error alone, and its poses are more "
         "plausible.",
-        "MPII test, PCKh@0.5: 91.8 (as quoted in Sun et al. 2019)",
+        "MPII test, PCKh@0.5: 91.8; stacked hourglass 90.9 (as quoted in Sun et al. 2019; no run without the adversary "
+        "is known)",
         f"{_MEASURES}:measure_sat4",
         specs_by=_SPECS,
         runs=("mse", "sat"),

@@ -75,13 +75,15 @@ class Trial:
 
     def timed(self, number: int) -> float:
         """Seconds of a step, the device's work included."""
-        if self.fabric.device.type == "cuda":
-            torch.cuda.synchronize()
+        self._wait()
         began = time.perf_counter()
         self.step(number)
-        if self.fabric.device.type == "cuda":
-            torch.cuda.synchronize()
+        self._wait()
         return time.perf_counter() - began
+
+    def _wait(self) -> None:
+        if self.fabric.device.type != "cpu":
+            torch.accelerator.synchronize(self.fabric.device)
 
 
 def count(trial: Trial) -> tuple[float, float]:

@@ -1,7 +1,8 @@
 """How stable a trained run is: its answers on images and on corrupted copies of them (Zhang et al. 2022, section 4).
 
 Everything is kept image by image, so that claims can be bootstrapped over images. Distances count in pixels of a
-256-pixel image, whatever the input's size, so that thresholds mean the same: the paper's inputs have about that size.
+256-pixel image, whatever the input's size, so that thresholds mean the same: the paper names no size, and its 30 pixels
+are read as those.
 """
 
 from __future__ import annotations

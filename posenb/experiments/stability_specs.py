@@ -65,9 +65,12 @@ def specs(profile: str, dataset: str, seed: int = 0, network: Network | None = N
         profile: one of :data:`posenb.profiles.PROFILES`.
         dataset: a name of :mod:`posenb.data`.
         seed: of all runs, and of the one that they start from.
-        network: another network than the profile's, such as one of ``ARCHITECTURES``.
+        network: another network than the profile's, such as one of ``ARCHITECTURES``. 'paper' has that of the paper's
+            tables, MobileNetV2.
     """
     start = profiles.foundations(profile, dataset, seed)
+    if network is None and profile == "paper":
+        network = ARCHITECTURES["mobilenet_v2"]
     if network is not None:
         start = replace(start, network=network)
     steps = STEPS[profile]

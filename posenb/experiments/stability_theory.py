@@ -1,6 +1,7 @@
 """The theorems of stable heatmap regression (Zhang et al. 2022, sections 3.1 and 3.3) as computations.
 
-Maps here are float64 ``(H, H)``; rows and columns count map pixels from 0, as in the paper's sums.
+Maps here are float64 ``(H, H)``; rows and columns count map pixels from 0, where the paper's
+sums begin at 1.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from posenb.heatmaps import rcc
 
 
 class Peak(NamedTuple):
-    """A Gaussian sub-heatmap of Eq. (2): its row and column, standard deviation and height."""
+    """A Gaussian sub-heatmap of Eq. (2): its row and column, standard deviation and height (1 there)."""
 
     row: float
     column: float

@@ -91,7 +91,8 @@ def decode(maps: Tensor, stride: float, method: str = "dark") -> tuple[Tensor, T
         stride: image pixels a map pixel.
         method: 'argmax' the highest pixel;
             'quarter' that, moved by a quarter of a pixel towards the higher neighbour (Newell et al. 2016);
-            'dark' the peak of the paraboloid through the logarithm about it (Zhang et al. 2020), exact for a Gaussian;
+            'dark' the peak of the paraboloid through the logarithm about it, exact for a Gaussian (after Zhang et al.
+            2020, without their smoothing of the map; it moves by half a pixel at most);
             'soft' the mean position under the map, negative values dropped and the sum made 1: the soft-argmax where
             the map is a softmax (Luvizon et al. 2017). Exact, and differentiable, but pulled to the middle of the map
             by whatever lies in the background.

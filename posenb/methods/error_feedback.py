@@ -96,7 +96,7 @@ def ground_truth_path(
 
 
 def stage(progress: float, steps: int) -> int:
-    """How many of T steps are trained at ``progress`` in [0, 1): T stages of the same length (Algorithm 1)."""
+    """How many of T steps are trained at ``progress`` in [0, 1): T stages (Algorithm 1), here of the same length."""
     return min(steps, 1 + int(progress * steps))
 
 
@@ -121,9 +121,10 @@ def draw_guess(points: Tensor, sigma: float, out: Tensor) -> None:
 class ErrorFeedback(Method):
     """One network that answers corrections, and the mean pose that it starts from.
 
-    Where it differs from the paper: steps are drawn at random among those of the stage, one an image and batch, which
-    is Algorithm 1's pooled training set in expectation; AdamW, not SGD; the step's length and the Gaussians' width are
-    shares of the input's side; the marking point is the middle of the stored sample, as the paper has it for LSP.
+    Where it differs from the paper: steps are drawn at random among those of the stage, one an image and batch, where
+    Algorithm 1 pools them all; stages are equally long, where those of its growing set grow; AdamW, not SGD; the step's
+    length and the Gaussians' width are shares of the input's side; the marking point is the middle of the stored
+    sample, as the paper has it for LSP.
     """
 
     options_type = Options

@@ -43,7 +43,7 @@ class Options:
             says. The authors' code takes them as constants.
         discriminator: a name of :data:`posenb.models.discriminator.DISCRIMINATORS`.
         discriminator_options: its options.
-        discriminator_lr: of Adam; the authors' code has 8e-5 in millions of steps.
+        discriminator_lr: of Adam; the authors' code has 8e-5 in 800,000 steps.
         sigma: of the target Gaussian, in map pixels.
         lr: learning rate of the generator's AdamW.
         weight_decay: of AdamW.
@@ -76,8 +76,8 @@ class Options:
 def balance(k: Tensor, real: Tensor, fake: Tensor, gamma: float, rate: float) -> Tensor:
     """The controller: k + rate (gamma L_real - L_fake), kept in [0, 1].
 
-    Where L_fake is below gamma L_real the generator fools the discriminator, and k rises: generated maps then count
-    more in what the discriminator learns.
+    Where L_fake is below gamma L_real the generator fools the discriminator (so the paper, of a gamma below 1), and k
+    rises: generated maps then count more in what the discriminator learns.
 
     Args:
         k, real, fake: scalars, the controller's state and the two losses.

@@ -60,7 +60,8 @@ def stable_share(clean: Tensor, perturbed: Tensor, max_pixels: int) -> Tensor:
 def ruc(clean: Tensor, perturbed: Tensor, max_pixels: int) -> float:
     """Area under the robustness curve (section 4.3): the share of answers that move by at most P pixels.
 
-    The mean over P = 1, 2, ..., ``max_pixels``, over images and joints. The paper gives no range of P. From 0 to 1.
+    The mean over P = 1, 2, ..., ``max_pixels``, over images and joints. The paper gives no range of P, and says
+    "samples", read as single keypoints on single copies. From 0 to 1.
 
     Args:
         clean, perturbed: ``(B, K, 2)``; scale points to pixels of a 256-pixel image first to compare sizes.

@@ -1,4 +1,4 @@
-"""The augmentation networks G (Peng et al. 2018, section 4): from a pose network's bridges to distributions.
+"""The augmentation networks G (Peng et al. 2018, sections 4 and 5.1): from a pose network's bridges to distributions.
 
 They take the top-down half of an hourglass with one residual a resolution, and read the pose network's bridges instead
 of an image. Any pose network will do that has ``forward_bridges(images, mask)``: maps, and bridges ``(B, C, h, w)``

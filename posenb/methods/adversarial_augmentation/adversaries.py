@@ -147,7 +147,7 @@ class Adversaries(Method):
 
     @torch.no_grad()
     def bridges(self, step: Step, images: Tensor) -> list[Tensor]:
-        """What G reads: D's bridges of stored images un-augmented (Algorithm 2, lines 1 and 2)."""
+        """What G reads: D's bridges of stored images un-augmented (Algorithm 2, line 1)."""
         with judging(self.network):
             network = cast(Any, self.network).forward_bridges
             return step.forward(network, augment.center(images, self.setting.size))[1]
