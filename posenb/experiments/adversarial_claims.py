@@ -172,7 +172,7 @@ def measure_ada10(profile: str, dataset: str, seed: int, device: str = "auto") -
 
 
 def measure_ada11(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
-    """PCK@.2 of AHO that occludes features less that of AHO that occludes cells of the image's pixels instead."""
+    """PCK@.2 of AHO that occludes features less that of AHO that occludes the same cells of the image's pixels."""
     return accuracy.gain(trained(("aho", "pixels"), profile, dataset, seed, device))
 
 

@@ -112,10 +112,11 @@ def stages(profile: str, dataset: str, seed: int = 0, network: Network | None = 
         base = replace(base, data=replace(base.data, train=IMAGES[profile]))
     base = replace(base, network=network or base.network)
     # the papers' loss learns too little in the minutes of a small profile
-    pose: dict[str, Any] = {"loss": "mse", "lr": 2.5e-4} if profile == "paper" else dict(base.options)
-    # the agents' learning rates are the paper's for tens of thousands of steps; fewer need larger ones, a fifth in stage
-    # 3 as there
+    pose: dict[str, Any] = {"loss": "mse"} if profile == "paper" else dict(base.options)
+    # the paper's learning rates for tens of thousands of steps; fewer need larger ones, the agents' a fifth in stage 3
+    # as there
     rate = 1.0 if profile == "paper" else 4.0
+    learning: dict[str, Any] = pose | {"lr": 2.5e-4} if profile == "paper" else pose
 
     def budget(steps: int, snapshots: int, batch: int = base.budget.batch) -> Budget:
         return replace(
@@ -126,7 +127,7 @@ def stages(profile: str, dataset: str, seed: int = 0, network: Network | None = 
             snapshots=min(steps, snapshots),
         )
 
-    start = replace(base, options=pose, budget=budget(START[profile], 1))
+    start = replace(base, options=learning, budget=budget(START[profile], 1))
     second, third = budget(AGENTS[profile], 2, batch=8), budget(JOINT[profile], 6)
 
     def prepared(**options: Any) -> Spec:
@@ -134,7 +135,7 @@ def stages(profile: str, dataset: str, seed: int = 0, network: Network | None = 
         return replace(start, method="adversarial_pretraining", options=options, budget=second, start=(start,))
 
     def joint(source: Spec, **options: Any) -> Spec:
-        options = pose | {"agent_lr": 5e-5 * rate, "cap": 2.0} | options
+        options = learning | {"agent_lr": 5e-5 * rate, "cap": 2.0} | options
         return replace(start, method="adversarial_augmentation", options=options, budget=third, start=(source,))
 
     agents, direct = prepared(), prepared(agents=["asr"], direct=True)

@@ -32,6 +32,7 @@ class TestSpecs:
 
     def test_the_papers_learning_rates_at_its_own_size(self):
         found = specs("paper", "body")
+        assert {found[name].method_options().lr for name in ("start", "random", "both", "stacked both")} == {2.5e-4}
         assert found["agents"].method_options().agent_lr == 2.5e-4
         assert found["both"].method_options().agent_lr == 5e-5
 
