@@ -38,7 +38,7 @@ class Feedback(nn.Module):
     The first three channels are the image in [0, 1], the other C = J + 1 the maps of the joints and of the marking
     point, values in [-.5, .5]. Nothing bounds the answer: the network is taught bounded corrections (section 2).
     'small' is a convolutional encoder whose last map, 4 x 4 for images of 64, is read by two dense layers; 'googlenet'
-    is the paper's as torchvision has it, batch-normalised, its last layer replaced. It starts with an answer of about 0.
+    is the paper's as torchvision has it, batch-normalised, its last layer replaced. The first answer is about 0.
 
     Raises:
         ValueError: for a backbone that is neither, unknown weights, or images whose side does not fit.
