@@ -227,14 +227,9 @@ def test_chapters_share_the_cores_two_at_a_time(book: Path, monkeypatch: pytest.
 @pytest.mark.slow
 def test_a_killed_run_leaves_no_half_notebook(book: Path) -> None:
     write(book, "01_tiny", "import time, pathlib\npathlib.Path('started').touch()\ntime.sleep(60)")
-    script = book / "go.py"
-    script.write_text("from posenb import reproduce\nif __name__ == '__main__':\n    reproduce.run(site=False)\n")
-    environment = {**os.environ, "PYTHONPATH": str(Path(chapters.__file__).parents[1])}
-    process = subprocess.Popen([sys.executable, script], cwd=book, env=environment, start_new_session=True)
-    for _ in range(600):
-        if (book / "started").exists():
-            break
-        time.sleep(0.1)
+    go = "from posenb import reproduce\nif __name__ == '__main__':\n    reproduce.run(site=False)\n"
+    process = _start(book, go, start_new_session=True)
+    _until((book / "started").exists, seconds=60)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert (book / "started").exists()
@@ -246,17 +241,22 @@ def test_a_terminated_run_takes_its_kernel_along(book: Path) -> None:
     """SIGTERM reaches the command alone, not what it started."""
     code = "import os, time, pathlib\npathlib.Path('started').write_text(str(os.getpid()))\ntime.sleep(120)"
     write(book, "01_tiny", code)
-    script = book / "go.py"
     go = "from posenb.cli import main\nif __name__ == '__main__':\n    main(['reproduce', '--no-site'])\n"
-    script.write_text(go)
-    environment = {**os.environ, "PYTHONPATH": str(Path(chapters.__file__).parents[1])}
-    process = subprocess.Popen([sys.executable, script], cwd=book, env=environment, stderr=subprocess.PIPE, text=True)
+    process = _start(book, go, stderr=subprocess.PIPE, text=True)
     started = book / "started"
     _until(lambda: started.exists() and started.read_text() != "")
     process.terminate()
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "posenb: stopped; the same command goes on where it was" in said
     _until(lambda: not _alive(int(started.read_text())))
+
+
+def _start(book: Path, go: str, **options: Any) -> subprocess.Popen:
+    """A process that runs this script in the book's folder."""
+    script = book / "go.py"
+    script.write_text(go)
+    environment = {**os.environ, "PYTHONPATH": str(Path(chapters.__file__).parents[1])}
+    return subprocess.Popen([sys.executable, script], cwd=book, env=environment, **options)
 
 
 def _alive(process: int) -> bool:
@@ -267,12 +267,12 @@ def _alive(process: int) -> bool:
     return True
 
 
-def _until(holds: Callable[[], bool]) -> None:
-    for _ in range(1200):
+def _until(holds: Callable[[], bool], seconds: int = 120) -> None:
+    for _ in range(10 * seconds):
         if holds():
             return
         time.sleep(0.1)
-    pytest.fail("it did not come to that in two minutes")
+    pytest.fail(f"it did not come to that in {seconds} seconds")
 
 
 @pytest.mark.slow
