@@ -76,11 +76,12 @@ def specs(profile: str, dataset: str, seed: int = 0) -> dict[str, Spec]:
         seed=seed,
         start=() if paper else (start,),
     )
-    found = {name: replace(whole, options=chosen) for name, chosen in (VARIANTS | JOINTS | OURS).items()}
+    stages = {"growing": True} if paper else {}
+    found = {name: replace(whole, options=stages | chosen) for name, chosen in (VARIANTS | JOINTS | OURS).items()}
     # as many people as the synthetic ones of the profile, with their own size
     easy = {"difficulty": DIFFICULTY}
     people = replace(data, name="scene", train=data.train or 3000, test=min(data.test or 1000, 1000), options=easy)
-    found["scene_ief"] = replace(whole, data=people)
+    found["scene_ief"] = replace(whole, data=people, options=stages)
     found["scale"] = Spec(
         method="scale_selection",
         data=replace(people, options=easy | {"view": "wide"}),

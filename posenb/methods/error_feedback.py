@@ -18,7 +18,7 @@ from posenb.data.dataset import Batch, PoseDataset
 from posenb.errors import UserError
 from posenb.geometry import transform_points
 from posenb.heatmaps import gaussian
-from posenb.methods.base import Method, Setting
+from posenb.methods.base import LATER, Method, Setting
 from posenb.step import Step
 
 TARGETS, PATHS = ("bounded", "location"), ("fixed", "own")
@@ -34,14 +34,16 @@ class Options:
             where the network's own steps have led.
         steps: T. 'location' with one step is the paper's direct prediction, with T steps on its own path the paper's
             iterative direct prediction.
-        curriculum: fixed path consolidation: train on step 1 alone, then on steps 1 and 2, and so on, equally long.
-            Off: on all steps from the start.
+        curriculum: fixed path consolidation: train on step 1 alone, then on steps 1 and 2, and so on. Off: on all steps
+            from the start.
         joints: names of the joints that are fed back and predicted; () is all. The others keep the mean pose.
         length: L, as a share of the input's side; the paper's 20 pixels of 224.
         sigma: of the drawn Gaussians, as a share of the side; that of the released renderer.
         lr: learning rate of AdamW.
         weight_decay: of AdamW.
         augmentation: what is drawn at random; the paper mirrors, crops at random and takes the three best scales.
+        growing: stages as long as the paper's, epochs of a set that grows: stage t is t times as long as the first.
+            Off: equally long.
     """
 
     target: str = "bounded"
@@ -54,6 +56,7 @@ class Options:
     lr: float = 1e-3
     weight_decay: float = 1e-2
     augmentation: augment.Family = field(default_factory=lambda: augment.Family(rotation=10, scale=0.15, shift=0.05))
+    growing: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
@@ -95,9 +98,18 @@ def ground_truth_path(
     return target - left * way
 
 
-def stage(progress: float, steps: int) -> int:
-    """How many of T steps are trained at ``progress`` in [0, 1): T stages (Algorithm 1), here of the same length."""
-    return min(steps, 1 + int(progress * steps))
+def stage(progress: float, steps: int, growing: bool = False) -> int:
+    """How many of T steps are trained at ``progress`` in [0, 1): T stages (Algorithm 1).
+
+    Args:
+        progress: of the training.
+        steps: T.
+        growing: stage t is t times as long as the first, as in epochs of the paper's growing set; else all are equal.
+    """
+    if not growing:
+        return min(steps, 1 + int(progress * steps))
+    whole = steps * (steps + 1) / 2
+    return 1 + sum(progress * whole >= t * (t + 1) / 2 for t in range(1, steps))
 
 
 def draw_guess(points: Tensor, sigma: float, out: Tensor) -> None:
@@ -193,7 +205,7 @@ class ErrorFeedback(Method):
         start = self.mean_pose.expand(len(sample.points), -1, -1)
         # no label, nowhere to go: drawn at the mean pose, and without gradient
         target = torch.where(sample.visible[..., None], sample.points, start)
-        trained = stage(step.progress, o.steps) if o.curriculum else o.steps
+        trained = stage(step.progress, o.steps, o.growing) if o.curriculum else o.steps
         taken = torch.randint(trained, (step.budget.batch,), generator=step.generator)
         taken = taken[step.share(step.budget.batch)].to(start.device)
         if o.path == "fixed":

@@ -174,6 +174,8 @@ class TestSpecs:
     def test_the_paper_profile_is_the_papers(self):
         spec = specs("paper", "body")["ief"]
         assert spec.data.size == 224 and spec.network.options["backbone"] == "googlenet"
+        grow = {name for name, spec in specs("paper", "body").items() if spec.options.get("growing")}
+        assert grow == {*NAMES} - {"scale"} and not specs("full", "body")["ief"].options
 
     @pytest.mark.parametrize("profile", profiles.PROFILES)
     def test_every_spec_can_be_made(self, profile):

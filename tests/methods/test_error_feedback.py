@@ -96,6 +96,13 @@ class TestCurriculum:
         stages = [stage(step / 12, 4) for step in range(12)]
         assert stages == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
 
+    def test_grows_as_the_papers_set_does(self):
+        # N epochs of one sample an image, then of two, three and four
+        assert [stage(step / 10, 4, growing=True) for step in range(10)] == [1, 2, 2, 3, 3, 3, 4, 4, 4, 4]
+        assert stage(0.9999, 1, growing=True) == 1
+        method, data = make(growing=True), tiny_data(8, size=36)
+        assert [take_step(method, data, n, steps=10)["trained_steps"].item() for n in (0, 2, 5, 6)] == [1, 2, 3, 4]
+
     @pytest.mark.parametrize(("curriculum", "trained"), [(True, [1, 2, 3, 4]), (False, [4, 4, 4, 4])])
     def test_only_without_it_all_steps_are_trained_from_the_start(self, curriculum, trained):
         method, data = make(curriculum=curriculum), tiny_data(8, size=36)
