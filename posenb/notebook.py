@@ -7,13 +7,14 @@ import inspect
 import io
 import platform
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import torch
 from IPython.display import Image, Markdown
 from matplotlib.figure import Figure
+from myst_nb import glue
 
 from posenb import __version__, claims
 from posenb.claims import scorecard as cards
@@ -114,6 +115,23 @@ def _with_statistic(text: str, identifier: str) -> str:
 def _unbroken(identifier: str) -> str:
     """A claim's id that no narrow column breaks at its hyphen."""
     return identifier.replace("-", "\N{NON-BREAKING HYPHEN}")
+
+
+def glue_cells(prefix: str, cells: pd.DataFrame | None, rows: Sequence[str], columns: Mapping[str, str]) -> None:
+    """Hands cells of a table to a chapter's prose, as ``prefix-row-column``.
+
+    Args:
+        prefix: such as the data set's name.
+        cells: the table; None if nothing is measured.
+        rows: labels of the rows that the prose names.
+        columns: of the columns that it names, with how each is written, '{:.2f}'. A cell that the table lacks is
+            'not measured'.
+    """
+    for row in rows:
+        for column, form in columns.items():
+            there = cells is not None and row in cells.index and column in cells
+            said = form.format(cells.loc[row, column]) if there else "not measured"
+            glue(f"{prefix}-{row}-{column}", said, display=False)
 
 
 def table(frame: pd.DataFrame) -> Markdown:

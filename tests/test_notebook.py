@@ -4,6 +4,7 @@ import io
 import json
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import PIL.Image
 
 from posenb import chapters, claims, notebook
@@ -22,6 +23,17 @@ def test_a_photograph_is_a_jpeg_of_the_figure():
     plt.close(figure)
     picture = PIL.Image.open(io.BytesIO(notebook.photograph(figure).data))
     assert picture.format == "JPEG" and picture.size == (200, 100)
+
+
+def test_cells_are_handed_to_the_prose_and_what_is_missing_says_so(monkeypatch):
+    handed = {}
+    monkeypatch.setattr(notebook, "glue", lambda name, said, display: handed.update({name: said}))
+    cells = pd.DataFrame({"ruc": [0.126, 0.5]}, index=["base", "mst"])
+    notebook.glue_cells("hand", cells, ("base", "rcc"), {"ruc": "{:.2f}", "r": "{:,.0f}"})
+    missing = dict.fromkeys(("hand-base-r", "hand-rcc-ruc", "hand-rcc-r"), "not measured")
+    assert handed == {"hand-base-ruc": "0.13"} | missing
+    notebook.glue_cells("lsp", None, ("base",), {"ruc": "{:.2f}"})
+    assert handed["lsp-base-ruc"] == "not measured"
 
 
 def test_verdicts_name_what_was_not_measured(tmp_path, monkeypatch):
