@@ -1,7 +1,6 @@
 """The theorems of stable heatmap regression (Zhang et al. 2022, sections 3.1 and 3.3) as computations.
 
-Maps here are float64 ``(H, H)``; rows and columns count map pixels from 0, where the paper's
-sums begin at 1.
+Maps here are float64 ``(H, H)``; rows and columns count map pixels from 0, where the paper's sums begin at 1.
 """
 
 from __future__ import annotations
