@@ -7,13 +7,14 @@ so all differences are paired. Accuracy is PCK@.2 as a fraction.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 import torch
 
 from posenb import augment, data, models, runs
-from posenb.claims import Measurement
+from posenb.claims import Measurement, Parts
 from posenb.data.dataset import PoseDataset
 from posenb.experiments import adversarial
 from posenb.experiments import adversarial_accuracy as accuracy
@@ -44,29 +45,34 @@ def measure_ada2(profile: str, dataset: str, seed: int, device: str = "auto") ->
 
     Of the mean of each image's loss, in nine bins from -60 to 60 degrees.
     """
-    found = trained(("random", "both"), profile, dataset, seed, device)
-    start = runs.train(found["random"].spec.start[0], device=device)
-    images = tested(start.spec, profile)
-    curves = {name: adversarial.curves_over_training([start, run], images) for name, run in found.items()}
-    losses = np.stack([of_run for _, of_run in curves.values()]).transpose(2, 0, 1, 3)  # (N, runs, S, A)
-    means = losses.mean(axis=0)
-    return Measurement(
-        _flattening(means),
-        losses,
-        _flattening,
-        [run.spec.key for run in found.values()],
-        {
-            "stages": curves["random"][0],
-            "angles": list(augment.ROTATIONS.centres),
-            "loss": dict(zip(found, means.tolist(), strict=True)),
-            "depth": dict(zip(found, adversarial.depth(means).tolist(), strict=True)),
-        },
-    )
+    return _bowls(trained(("start", "random", "both"), profile, dataset, seed, device), _flattening, profile)
 
 
 def _flattening(means: adversarial.Array) -> tuple[float, float]:
     random, ours = means
     return adversarial.flattening(ours, random)
+
+
+def _bowls(found: dict[str, Run], statistic: Callable[[adversarial.Array], Parts], profile: str) -> Measurement:
+    """A statistic of the mean losses over rotation ``(runs, S, A)`` of runs that go on from 'start', stage one."""
+    start = found.pop("start")
+    images = tested(start.spec, profile)
+    curves = {name: adversarial.curves_over_training([start, run], images) for name, run in found.items()}
+    losses = np.stack([of_run for _, of_run in curves.values()]).transpose(2, 0, 1, 3)  # (N, runs, S, A)
+    means = losses.mean(axis=0)
+    return Measurement(
+        statistic(means),
+        losses,
+        statistic,
+        [run.spec.key for run in found.values()],
+        {
+            "stages": next(iter(curves.values()))[0],
+            "angles": list(augment.ROTATIONS.centres),
+            "loss": dict(zip(found, means.tolist(), strict=True)),
+            "depth": dict(zip(found, adversarial.depth(means).tolist(), strict=True)),
+            "pck": {name: run.metrics["pck"] for name, run in found.items()},
+        },
+    )
 
 
 def measure_ada3(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
@@ -192,3 +198,14 @@ def measure_ada14(profile: str, dataset: str, seed: int, device: str = "auto") -
     less after ASR and AHO."""
     found: Any = trained(("random", "both"), profile, dataset, seed, device)
     return accuracy.confusion_less(found["random"], found["both"])
+
+
+def measure_ada15(profile: str, dataset: str, seed: int, device: str = "auto") -> Measurement:
+    """Depth of the bowl of the pose loss over rotation, as in ADA-2, at the end of joint training: with bins and cells
+    drawn with equal probability, less with those that ASR and AHO choose."""
+    return _bowls(trained(("start", "uniform", "both"), profile, dataset, seed, device), _chosen, profile)
+
+
+def _chosen(means: adversarial.Array) -> float:
+    uniform, ours = adversarial.depth(means)[:, -1]
+    return float(uniform - ours)

@@ -23,8 +23,10 @@ VARIANTS: dict[str, Mapping[str, Any]] = {
     "together": {"together": True},
     "unprepared": {"pretrained": False},
     "uncapped": {"cap": None},
+    "uniform": {"uniform": True},
 }
-"""What each run of stage 3 has of its own. Components (ADA-4), masks (8), pixels (11), one image (12), fresh (13).
+"""What each run of stage 3 has of its own. Components (ADA-4), masks (8), pixels (11), one image (12), fresh (13), and
+agents that choose nothing (15).
 
 All have the released code's cap but 'uncapped': without it the equations as they are printed settle on one bin, because
 a bin grows as long as it wins more than beta / (alpha + beta) = .71 of its comparisons, and the outermost do.
@@ -41,6 +43,7 @@ TITLES = {
     "together": "ASR + AHO on one image",
     "unprepared": "ASR + AHO, not pre-trained",
     "uncapped": "ASR + AHO, no cap",
+    "uniform": "no agent, all bins alike",
 }
 """How figures call the runs of stage 3."""
 

@@ -118,6 +118,13 @@ class Occluder(nn.Module):
         return F.adaptive_avg_pool2d(self.head(self.descent(*bridges)), self.grid).flatten(1)
 
 
+def make_uniform(agent: ScaleRotation | Occluder) -> None:
+    """Sets an agent's last layers to 0: it predicts the same probability for all bins or cells, whatever it reads."""
+    for last in [agent.scale, agent.rotation] if isinstance(agent, ScaleRotation) else [agent.head]:
+        for weight in last.parameters():
+            nn.init.zeros_(weight)
+
+
 def grid(shapes: Sequence[Shape]) -> tuple[int, int]:
     """(rows, columns) of the occlusion grid: the lowest resolution, at most 4 a side."""
     height, width = shapes[-1].size

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from posenb import augment, claims, runs
+from posenb import augment, claims
 from posenb.experiments import accuracy as shared
 from posenb.experiments import adversarial, adversarial_accuracy, adversarial_claims
 from posenb.experiments.adversarial_specs import HOURGLASSES
@@ -19,7 +19,7 @@ ADA = [claim for claim in claims.CLAIMS.values() if claim.chapter == "02_adversa
 
 
 def test_all_of_the_papers_claims_are_registered():
-    assert [claim.id for claim in ADA] == [f"ADA-{k}" for k in range(2, 15)]
+    assert [claim.id for claim in ADA] == [f"ADA-{k}" for k in range(2, 16)]
     assert all(len(claim.statistic) > 40 for claim in ADA)
 
 
@@ -53,6 +53,12 @@ def test_flattening_is_of_random_and_adversarial_in_this_order():
     means = np.array([[bowl, bowl], [bowl, flat]])  # random stays, adversarial flattens
     assert adversarial_claims._flattening(means) == (0.75, 0.75)
     assert adversarial_claims._flattening(means[::-1]) == (0.0, -0.75)
+
+
+def test_the_control_is_deeper_where_choices_flatten():
+    bowl, flat = [3.0, 1.0, 2.0], [2.0, 2.0, 2.0]
+    means = np.array([[flat, bowl], [bowl, flat]])  # stages of uniform, then of both: the last one counts
+    assert adversarial_claims._chosen(means) == 0.75 == -adversarial_claims._chosen(means[::-1])
 
 
 def fake(name, **attributes):
@@ -138,14 +144,13 @@ BOWL, HALF, FLAT, DEEP = [3.0, 1.0, 2.0], [2.5, 1.5, 2.0], [2.0, 2.0, 2.0], [3.0
     [(BOWL, FLAT, 0.75), (HALF, FLAT, 0.375), (BOWL, HALF, 0.375), (FLAT, HALF, -0.375), (DEEP, DEEP, -0.75)],
 )
 def test_ada2_is_the_smaller_of_two_flattenings(monkeypatch, random, both, value):
-    ends = {"before": BOWL, "random": random, "both": both}
+    ends = {"start": BOWL, "random": random, "both": both}
 
     def curves(runs, images):
         loss = np.array([ends[run.spec.key] for run in runs])  # (stages, angles)
         return ["start", "step 9"], np.stack([loss + 0.4, loss - 0.4, loss, loss], axis=1)  # the mean counts
 
     monkeypatch.setattr(adversarial_claims, "trained", lambda names, *_: {name: fake(name) for name in names})
-    monkeypatch.setattr(runs, "train", lambda spec, **_: fake(spec))
     monkeypatch.setattr(adversarial_claims, "tested", lambda *_: None)
     monkeypatch.setattr(adversarial, "curves_over_training", curves)
     found = adversarial_claims.measure_ada2("smoke", "body", 0)

@@ -291,6 +291,18 @@ class TestStart:
         method.start_from([source])
         assert same(before, method.agents) and same(state(source.network), method.network)
 
+    def test_the_control_neither_knows_nor_learns(self, data, tmp_path):
+        source, method = pretraining(), made(AdversarialAugmentation, uniform=True)
+        method.start_from([source])
+        assert same(state(source.network), method.network)
+        before, network = state(method.agents), state(method.network)
+        budget = Budget(steps=2, batch=6, precision="32-true", evaluations=1)
+        last = fit(method, {"train": data}, dict, budget, 0, FABRIC, tmp_path)[-1]
+        assert same(before, method.agents) and not same(network, method.network)
+        assert [last[f"entropy_{kind}"] for kind in ("scale", "rotation", "occlusion")] == pytest.approx([1.0] * 3)
+        for predicted in method.predict_distributions(torch.rand(2, 3, 32, 32)).values():
+            assert_close(predicted, torch.full_like(predicted, 1 / predicted[0].numel()))
+
     def test_agents_that_are_missing_are_named(self, data):
         with pytest.raises(UserError, match="no pre-trained agent aho: start from"):
             made(AdversarialAugmentation).start_from([pretraining(agents=["asr"])])
@@ -313,6 +325,7 @@ class TestStart:
         ({"comparison": "oks"}, "comparison must be one of loss, pck, not 'oks'"),
         ({"occlusion": "left"}, "occlusion must be one of up, down, independent, pixels, not 'left'"),
         ({"alpha": 0}, r"alpha and beta must lie in \(0, 1\], not 0 and 0.5"),
+        ({"uniform": True, "direct": True}, "uniform needs agents that draw from bins: direct ones have none"),
         ({"cap": 0.5}, "cap must be at least 1, the probability of chance, not 0.5"),
     ],
 )

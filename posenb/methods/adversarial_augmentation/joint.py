@@ -31,7 +31,8 @@ from posenb.methods.adversarial_augmentation.adversaries import (
     known,
     upside_down,
 )
-from posenb.methods.base import Method, Setting
+from posenb.methods.base import LATER, Method, Setting
+from posenb.models import augmenter
 from posenb.step import Step
 
 
@@ -52,6 +53,8 @@ class Options(AgentOptions):
             :func:`posenb.augment.occlusion.masks`.
         together: both agents work on the same images (ADA-12), on all but the random share.
         pretrained: take over pre-trained agents. False: begin with fresh ones (ADA-13).
+        uniform: not the paper's, but its control: agents that neither know nor learn, and draw every bin and every cell
+            with the same probability (ADA-15).
     """
 
     agent_lr: float = 5e-5
@@ -65,6 +68,7 @@ class Options(AgentOptions):
     occlusion: str = "up"
     together: bool = False
     pretrained: bool = True
+    uniform: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,6 +78,8 @@ class Options(AgentOptions):
             raise ValueError(f"alpha and beta must lie in (0, 1], not {self.alpha} and {self.beta}")
         if self.cap is not None and self.cap < 1:
             raise ValueError(f"cap must be at least 1, the probability of chance, not {self.cap}")
+        if self.uniform and self.direct:
+            raise ValueError("uniform needs agents that draw from bins: direct ones have none")
 
 
 class Noise(NamedTuple):
@@ -127,10 +133,13 @@ class AdversarialAugmentation(Adversaries):
             raise ValueError(f"cells must lie between 1 and the {rows} x {columns} of the grid, not {options.cells}")
         if options.comparison == "pck" and not setting.skeleton.reference:
             raise ValueError(f"comparison=pck needs a reference length, which {setting.skeleton.name} lacks: say loss")
+        if options.uniform:
+            for agent in self.agents.values():
+                augmenter.make_uniform(cast(Any, agent))
 
     def start_from(self, sources: Sequence[Method]) -> None:
         super().start_from(sources)
-        if not self.options.pretrained:
+        if not self.options.pretrained or self.options.uniform:
             return
         learned = getattr(sources[0], "agents", {})
         if missing := [name for name in self.agents if name not in learned]:
@@ -142,7 +151,7 @@ class AdversarialAugmentation(Adversaries):
             agent.load_state_dict(learned[name].state_dict())
 
     def prepare(self, data: Mapping[str, PoseDataset]) -> None:
-        if self.options.pretrained and not self.started:
+        if self.options.pretrained and not self.options.uniform and not self.started:
             raise UserError(
                 "adversarial_augmentation goes on from a run of adversarial_pretraining: give it as start, or set "
                 "pretrained=false"
@@ -151,7 +160,7 @@ class AdversarialAugmentation(Adversaries):
     def optimizers(self) -> dict[str, Optimizer]:
         o = self.options
         pose = AdamW(self.network.parameters(), o.lr, weight_decay=o.weight_decay)
-        return {"network": pose, **self.agent_optimizers()}
+        return {"network": pose} if o.uniform else {"network": pose, **self.agent_optimizers()}
 
     def train_step(self, step: Step, data: Mapping[str, PoseDataset]) -> dict[str, Tensor]:
         batch = step.batch(data["train"])
@@ -318,7 +327,7 @@ class AdversarialAugmentation(Adversaries):
             found[f"rewarded_{name}"] = won.float().mean()
             for kind, choice in choices.items():
                 found[f"entropy_{kind}"] = _entropy(choice.logits.detach()).mean()
-        for name, loss in losses.items():
+        for name, loss in ({} if self.options.uniform else losses).items():
             # a share of the batch may divide unevenly among processes: the mean is over all of them
             images = self.images_of(name, self.shares(step)).sum() / step.fabric.world_size
             step.update(name, loss.sum() / images)
