@@ -127,9 +127,10 @@ def glue_cells(prefix: str, cells: pd.DataFrame | None, rows: Sequence[str], col
         columns: of the columns that it names, with how each is written, '{:.2f}'. A cell that the table lacks is
             'not measured'.
     """
+    cells = pd.DataFrame() if cells is None else cells
     for row in rows:
         for column, form in columns.items():
-            there = cells is not None and row in cells.index and column in cells
+            there = row in cells.index and column in cells
             said = form.format(cells.loc[row, column]) if there else "not measured"
             glue(f"{prefix}-{row}-{column}", said, display=False)
 

@@ -6,10 +6,11 @@ own, :mod:`posenb.experiments.adversarial_accuracy`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from scipy import stats
@@ -80,6 +81,18 @@ def flattening(adversarial: Array, random: Array) -> tuple[float, float]:
     """
     ours, theirs = depth(adversarial), depth(random)
     return float(ours[0] - ours[-1]), float(theirs[-1] - ours[-1])
+
+
+def ends(records: Sequence[Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
+    """By data set, where the runs of ADA-2's or ADA-15's records end, means over seeds: a row a run, columns depth and
+    pck (NaN where a record is older than that)."""
+    found = {}
+    for record in records:
+        depths = [{name: of_run[-1] for name, of_run in seed["depth"].items()} for seed in record["curves"]]
+        accuracies = [seed.get("pck", {}) for seed in record["curves"]]
+        means = {"depth": pd.DataFrame(depths).mean(), "pck": pd.DataFrame(accuracies, dtype=float).mean()}
+        found[record["dataset"]] = pd.DataFrame(means)
+    return found
 
 
 # ADA-3: the predicted distribution follows the loss distribution

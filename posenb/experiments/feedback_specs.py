@@ -76,7 +76,7 @@ def specs(profile: str, dataset: str, seed: int = 0) -> dict[str, Spec]:
         seed=seed,
         start=() if paper else (start,),
     )
-    stages = {"growing": True} if paper else {}
+    stages: dict[str, Any] = {"growing": True} if paper else {}
     found = {name: replace(whole, options=stages | chosen) for name, chosen in (VARIANTS | JOINTS | OURS).items()}
     # as many people as the synthetic ones of the profile, with their own size
     easy = {"difficulty": DIFFICULTY}
