@@ -77,7 +77,7 @@ def specs(profile: str, dataset: str, seed: int = 0) -> dict[str, Spec]:
         start=() if paper else (start,),
     )
     stages: dict[str, Any] = {"growing": True} if paper else {}
-    found = {name: replace(whole, options=stages | chosen) for name, chosen in (VARIANTS | JOINTS | OURS).items()}
+    found = {name: replace(whole, options={**stages, **chosen}) for name, chosen in (VARIANTS | JOINTS | OURS).items()}
     # as many people as the synthetic ones of the profile, with their own size
     easy = {"difficulty": DIFFICULTY}
     people = replace(data, name="scene", train=data.train or 3000, test=min(data.test or 1000, 1000), options=easy)
