@@ -155,7 +155,7 @@ CLAIMS = (
         "ours: the control that Fig. 5 lacks",
         f"{_MEASURES}:measure_ada15",
         specs_by=_SPECS,
-        runs=("uniform", "both"),
+        runs=("uniform", "both", "random"),
         sweep=True,
     ),
 )

@@ -84,13 +84,12 @@ def flattening(adversarial: Array, random: Array) -> tuple[float, float]:
 
 
 def ends(records: Sequence[Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
-    """By data set, where the runs of ADA-2's or ADA-15's records end, means over seeds: a row a run, columns depth and
-    pck (NaN where a record is older than that)."""
+    """By data set, where the runs of ADA-15's records end, means over seeds: a row a run, columns depth and pck."""
     found = {}
     for record in records:
         depths = [{name: of_run[-1] for name, of_run in seed["depth"].items()} for seed in record["curves"]]
-        accuracies = [seed.get("pck", {}) for seed in record["curves"]]
-        means = {"depth": pd.DataFrame(depths).mean(), "pck": pd.DataFrame(accuracies, dtype=float).mean()}
+        accuracies = [seed["pck"] for seed in record["curves"]]
+        means = {"depth": pd.DataFrame(depths).mean(), "pck": pd.DataFrame(accuracies).mean()}
         found[record["dataset"]] = pd.DataFrame(means)
     return found
 

@@ -26,12 +26,13 @@ class TestCurves:
         assert min(flattening(stays, random=flattens)) == -0.75
 
     def test_ends_are_means_over_seeds(self):
-        seeds = [{"depth": {"random": [0.9, last], "both": [0.9, 0.1]}} for last in (0.2, 0.4)]
-        scored = [seed | {"pck": {"random": 0.5, "both": 0.6}} for seed in seeds]
-        records = [{"dataset": "lsp", "curves": seeds}, {"dataset": "body", "curves": scored}]
-        found = adversarial.ends(records)
-        assert found["lsp"]["depth"].to_dict() == pytest.approx({"random": 0.3, "both": 0.1})
-        assert found["lsp"]["pck"].isna().all() and found["body"].loc["both", "pck"] == pytest.approx(0.6)
+        seeds = [
+            {"depth": {"random": [0.9, last], "both": [0.9, 0.1]}, "pck": {"random": 0.5, "both": 0.5 + last}}
+            for last in (0.2, 0.4)
+        ]
+        (found,) = adversarial.ends([{"dataset": "lsp", "curves": seeds}]).values()
+        assert found["depth"].to_dict() == pytest.approx({"random": 0.3, "both": 0.1})
+        assert found["pck"].to_dict() == pytest.approx({"random": 0.5, "both": 0.8})
 
     def test_difficulty_at_zero_degrees_is_that_of_the_images_as_they_are(self):
         method, data = tiny_method(loss="mse"), tiny_data(6)

@@ -57,8 +57,8 @@ def test_flattening_is_of_random_and_adversarial_in_this_order():
 
 def test_the_control_is_deeper_where_choices_flatten():
     bowl, flat = [3.0, 1.0, 2.0], [2.0, 2.0, 2.0]
-    means = np.array([[flat, bowl], [bowl, flat]])  # stages of uniform, then of both: the last one counts
-    assert adversarial_claims._chosen(means) == 0.75 == -adversarial_claims._chosen(means[::-1])
+    means = np.array([[flat, bowl], [bowl, flat], [flat, flat]])  # of uniform, both, random: the last stage counts
+    assert adversarial_claims._chosen(means) == 0.75 == -adversarial_claims._chosen(means[[1, 0, 2]])
 
 
 def fake(name, **attributes):
