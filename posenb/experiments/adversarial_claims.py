@@ -54,23 +54,24 @@ def _flattening(means: adversarial.Array) -> tuple[float, float]:
 
 
 def _bowls(found: dict[str, Run], statistic: Callable[[adversarial.Array], Parts], profile: str) -> Measurement:
-    """A statistic of the mean losses over rotation ``(runs, S, A)`` of runs that go on from 'start', stage one."""
-    start = found.pop("start")
-    images = tested(start.spec, profile)
-    curves = {name: adversarial.curves_over_training([start, run], images) for name, run in found.items()}
-    losses = np.stack([of_run for _, of_run in curves.values()]).transpose(2, 0, 1, 3)  # (N, runs, S, A)
-    means = losses.mean(axis=0)
+    """A statistic of the mean losses over rotation ``(runs, S, A)`` of the runs after the first one, from which they go
+    on and which is stage one of each."""
+    (_, *names), (start, *others) = found, found.values()
+    stages, curves = adversarial.curves_over_training([start, *others], tested(start.spec, profile))
+    later = np.split(curves[1:], len(others))
+    losses = np.stack([np.concatenate([curves[:1], of_run]) for of_run in later]).transpose(2, 0, 1, 3)
+    means = losses.mean(axis=0)  # of (N, runs, S, A)
     return Measurement(
         statistic(means),
         losses,
         statistic,
-        [run.spec.key for run in found.values()],
+        [run.spec.key for run in others],
         {
-            "stages": next(iter(curves.values()))[0],
+            "stages": stages[: means.shape[1]],
             "angles": list(augment.ROTATIONS.centres),
-            "loss": dict(zip(found, means.tolist(), strict=True)),
-            "depth": dict(zip(found, adversarial.depth(means).tolist(), strict=True)),
-            "pck": {name: run.metrics["pck"] for name, run in found.items()},
+            "loss": dict(zip(names, means.tolist(), strict=True)),
+            "depth": dict(zip(names, adversarial.depth(means).tolist(), strict=True)),
+            "pck": {name: run.metrics["pck"] for name, run in zip(names, others, strict=True)},
         },
     )
 

@@ -327,7 +327,9 @@ class AdversarialAugmentation(Adversaries):
             found[f"rewarded_{name}"] = won.float().mean()
             for kind, choice in choices.items():
                 found[f"entropy_{kind}"] = _entropy(choice.logits.detach()).mean()
-        for name, loss in ({} if self.options.uniform else losses).items():
+        if self.options.uniform:
+            return found
+        for name, loss in losses.items():
             # a share of the batch may divide unevenly among processes: the mean is over all of them
             images = self.images_of(name, self.shares(step)).sum() / step.fabric.world_size
             step.update(name, loss.sum() / images)
